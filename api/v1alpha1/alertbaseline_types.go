@@ -1,0 +1,487 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// AlertBaselineSpec declares what is normal, and when to tell somebody.
+type AlertBaselineSpec struct {
+	// DeploymentRef is the RsolvDeployment in the same namespace that the
+	// thresholds speak of.
+	//
+	// +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name",message="deploymentRef is immutable: make a new AlertBaseline for the other app"
+	DeploymentRef DeploymentReference `json:"deploymentRef"`
+
+	// Selector is the set of label values that every query is narrowed to. The
+	// default is the namespace of this object and job=<deploymentRef.name>.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=8
+	// +kubebuilder:validation:XValidation:rule="self.all(l, l.size() <= 128 && l.matches('^[a-zA-Z_][a-zA-Z0-9_]*$'))",message="a label name has letters, digits and _, and does not begin with a digit"
+	Selector map[string]LabelValue `json:"selector,omitempty"`
+
+	// MinRequestRate is the traffic below which a ratio or a latency does not
+	// alert, for example 0.1/s: one failure among three requests is no outage.
+	//
+	// +optional
+	// +kubebuilder:default="0.1/s"
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+([.][0-9]+)?/s$')",message="a rate is a number per second, for example 0.1/s"
+	MinRequestRate string `json:"minRequestRate,omitempty"`
+
+	// Window over which rates are taken. It should hold at least four scrapes.
+	//
+	// +optional
+	// +kubebuilder:default="5m"
+	Window PromDuration `json:"window,omitempty"`
+
+	// Thresholds, each with one signal and up to three levels.
+	//
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.info) || self.exists_one(u, (has(u.info) && u.info.alert == t.info.alert) || (has(u.warning) && u.warning.alert == t.info.alert) || (has(u.critical) && u.critical.alert == t.info.alert) || (has(u.onNoData) && u.onNoData.alert == t.info.alert))) && self.all(t, !has(t.warning) || self.exists_one(u, (has(u.info) && u.info.alert == t.warning.alert) || (has(u.warning) && u.warning.alert == t.warning.alert) || (has(u.critical) && u.critical.alert == t.warning.alert) || (has(u.onNoData) && u.onNoData.alert == t.warning.alert))) && self.all(t, !has(t.critical) || self.exists_one(u, (has(u.info) && u.info.alert == t.critical.alert) || (has(u.warning) && u.warning.alert == t.critical.alert) || (has(u.critical) && u.critical.alert == t.critical.alert) || (has(u.onNoData) && u.onNoData.alert == t.critical.alert))) && self.all(t, !has(t.onNoData) || self.exists_one(u, (has(u.info) && u.info.alert == t.onNoData.alert) || (has(u.warning) && u.warning.alert == t.onNoData.alert) || (has(u.critical) && u.critical.alert == t.onNoData.alert) || (has(u.onNoData) && u.onNoData.alert == t.onNoData.alert)))",message="two thresholds share an alert name; give each alert a name of its own"
+	Thresholds []Threshold `json:"thresholds"`
+
+	// BusinessHours are when levels with `during: BusinessHours` alert.
+	//
+	// +optional
+	BusinessHours *BusinessHours `json:"businessHours,omitempty"`
+
+	// Dashboard tunes the generated Grafana dashboard.
+	//
+	// +optional
+	Dashboard *Dashboard `json:"dashboard,omitempty"`
+
+	// Outputs tunes the generated PrometheusRule.
+	//
+	// +optional
+	Outputs *Outputs `json:"outputs,omitempty"`
+}
+
+// LabelValue is the value of a Prometheus label.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+type LabelValue string
+
+// PromDuration is a duration as Prometheus writes it, for example 30s, 5m or
+// 1d.
+//
+// +kubebuilder:validation:MinLength=2
+// +kubebuilder:validation:MaxLength=16
+// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$')",message="write a duration as Prometheus does, largest unit first: 30s, 5m, 1h30m or 1d"
+type PromDuration string
+
+// Value is a bound as people write it: 1% for a ratio, 500ms or 2s for a
+// latency, 0.01/s for a rate, a bare number in quotes for an expression.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=24
+// +kubebuilder:validation:Pattern=`^-?[0-9]+(\.[0-9]+)?(%|ms|s|/s)?$`
+type Value string
+
+// Threshold is one thing to watch: a signal, the target it should keep, and
+// the levels at which somebody is told.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.target) || has(self.info) || has(self.warning) || has(self.critical) || has(self.onNoData)",message="a threshold needs a target, a level (info, warning, critical) or onNoData"
+// +kubebuilder:validation:XValidation:rule="!has(self.signal.latency) || (!has(self.target) || (self.target.endsWith('s') && !self.target.endsWith('/s'))) && (!has(self.info) || (!has(self.info.above) || (self.info.above.endsWith('s') && !self.info.above.endsWith('/s'))) && (!has(self.info.below) || (self.info.below.endsWith('s') && !self.info.below.endsWith('/s'))) && (!has(self.info.atMost) || (self.info.atMost.endsWith('s') && !self.info.atMost.endsWith('/s')))) && (!has(self.warning) || (!has(self.warning.above) || (self.warning.above.endsWith('s') && !self.warning.above.endsWith('/s'))) && (!has(self.warning.below) || (self.warning.below.endsWith('s') && !self.warning.below.endsWith('/s'))) && (!has(self.warning.atMost) || (self.warning.atMost.endsWith('s') && !self.warning.atMost.endsWith('/s')))) && (!has(self.critical) || (!has(self.critical.above) || (self.critical.above.endsWith('s') && !self.critical.above.endsWith('/s'))) && (!has(self.critical.below) || (self.critical.below.endsWith('s') && !self.critical.below.endsWith('/s'))) && (!has(self.critical.atMost) || (self.critical.atMost.endsWith('s') && !self.critical.atMost.endsWith('/s'))))",message="a latency is bounded by a duration: write 500ms or 2s"
+// +kubebuilder:validation:XValidation:rule="!(has(self.signal.errorRatio) || has(self.signal.failureRatio) || has(self.signal.utilization)) || (!has(self.target) || self.target.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info) || (!has(self.info.above) || self.info.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info.below) || self.info.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info.atMost) || self.info.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$'))) && (!has(self.warning) || (!has(self.warning.above) || self.warning.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.warning.below) || self.warning.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.warning.atMost) || self.warning.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$'))) && (!has(self.critical) || (!has(self.critical.above) || self.critical.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.critical.below) || self.critical.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.critical.atMost) || self.critical.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')))",message="a ratio is bounded by a percentage from 0% to 100%: write 5% for five in a hundred"
+// +kubebuilder:validation:XValidation:rule="!has(self.signal.requestRate) || (!has(self.target) || self.target.endsWith('/s')) && (!has(self.info) || (!has(self.info.above) || self.info.above.endsWith('/s')) && (!has(self.info.below) || self.info.below.endsWith('/s')) && (!has(self.info.atMost) || self.info.atMost.endsWith('/s'))) && (!has(self.warning) || (!has(self.warning.above) || self.warning.above.endsWith('/s')) && (!has(self.warning.below) || self.warning.below.endsWith('/s')) && (!has(self.warning.atMost) || self.warning.atMost.endsWith('/s'))) && (!has(self.critical) || (!has(self.critical.above) || self.critical.above.endsWith('/s')) && (!has(self.critical.below) || self.critical.below.endsWith('/s')) && (!has(self.critical.atMost) || self.critical.atMost.endsWith('/s')))",message="a request rate is bounded by a number per second: write 0.01/s"
+// +kubebuilder:validation:XValidation:rule="!has(self.signal.expr) || (!has(self.target) || self.target.matches('[0-9]$')) && (!has(self.info) || (!has(self.info.above) || self.info.above.matches('[0-9]$')) && (!has(self.info.below) || self.info.below.matches('[0-9]$')) && (!has(self.info.atMost) || self.info.atMost.matches('[0-9]$'))) && (!has(self.warning) || (!has(self.warning.above) || self.warning.above.matches('[0-9]$')) && (!has(self.warning.below) || self.warning.below.matches('[0-9]$')) && (!has(self.warning.atMost) || self.warning.atMost.matches('[0-9]$'))) && (!has(self.critical) || (!has(self.critical.above) || self.critical.above.matches('[0-9]$')) && (!has(self.critical.below) || self.critical.below.matches('[0-9]$')) && (!has(self.critical.atMost) || self.critical.atMost.matches('[0-9]$')))",message="an expression is bounded by a bare number: write \"1\" or \"0.5\""
+// +kubebuilder:validation:XValidation:rule="!(has(self.warning) && has(self.critical)) || has(self.warning.above) == has(self.critical.above)",message="warning and critical point in different directions: use above in both, or below (or atMost) in both"
+// +kubebuilder:validation:XValidation:rule="[has(self.info) ? self.info.alert : \"-info\", has(self.warning) ? self.warning.alert : \"-warning\", has(self.critical) ? self.critical.alert : \"-critical\", has(self.onNoData) ? self.onNoData.alert : \"-nodata\"].all(a, [has(self.info) ? self.info.alert : \"-info\", has(self.warning) ? self.warning.alert : \"-warning\", has(self.critical) ? self.critical.alert : \"-critical\", has(self.onNoData) ? self.onNoData.alert : \"-nodata\"].exists_one(b, a == b))",message="two levels of this threshold share an alert name; give each alert a name of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.signal.latency) || !(has(self.warning) && has(self.critical) && has(self.warning.above) && has(self.critical.above)) || !(self.warning.above.matches('^[0-9.]+m?s$') && self.critical.above.matches('^[0-9.]+m?s$')) || duration(self.warning.above) < duration(self.critical.above)",messageExpression="'warning above ' + self.warning.above + ' lies beyond critical above ' + self.critical.above + ': swap them, or raise critical'"
+// +kubebuilder:validation:XValidation:rule="has(self.signal.latency) || !(has(self.warning) && has(self.critical) && has(self.warning.above) && has(self.critical.above)) || !(self.warning.above.matches('^-?[0-9]+([.][0-9]+)?(%|/s)?$') && self.critical.above.matches('^-?[0-9]+([.][0-9]+)?(%|/s)?$')) || double(self.warning.above.replace('%', \"\").replace('/s', \"\")) < double(self.critical.above.replace('%', \"\").replace('/s', \"\"))",messageExpression="'warning above ' + self.warning.above + ' lies beyond critical above ' + self.critical.above + ': swap them, or raise critical'"
+// +kubebuilder:validation:XValidation:rule="!has(self.signal.latency) || !(has(self.warning) && has(self.critical) && has(self.warning.below) && has(self.critical.below)) || !(self.warning.below.matches('^[0-9.]+m?s$') && self.critical.below.matches('^[0-9.]+m?s$')) || duration(self.warning.below) > duration(self.critical.below)",messageExpression="'warning below ' + self.warning.below + ' lies beyond critical below ' + self.critical.below + ': swap them, or lower critical'"
+// +kubebuilder:validation:XValidation:rule="has(self.signal.latency) || !(has(self.warning) && has(self.critical) && has(self.warning.below) && has(self.critical.below)) || !(self.warning.below.matches('^-?[0-9]+([.][0-9]+)?(%|/s)?$') && self.critical.below.matches('^-?[0-9]+([.][0-9]+)?(%|/s)?$')) || double(self.warning.below.replace('%', \"\").replace('/s', \"\")) > double(self.critical.below.replace('%', \"\").replace('/s', \"\"))",messageExpression="'warning below ' + self.warning.below + ' lies beyond critical below ' + self.critical.below + ': swap them, or lower critical'"
+type Threshold struct {
+	// Name of the threshold, unique in this baseline. Warning and critical
+	// alerts of one threshold carry it as the label threshold.
+	//
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// Component that the alerts are routed by, for example api, database or
+	// webhooks.
+	//
+	// +optional
+	// +kubebuilder:default=app
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	Component string `json:"component,omitempty"`
+
+	// Signal is what is measured.
+	Signal Signal `json:"signal"`
+
+	// Target is the value to keep. It is drawn on the dashboard and never
+	// alerts.
+	//
+	// +optional
+	Target Value `json:"target,omitempty"`
+
+	// Info tells, without waking anybody.
+	//
+	// +optional
+	Info *Level `json:"info,omitempty"`
+
+	// Warning asks for attention during the day.
+	//
+	// +optional
+	Warning *Level `json:"warning,omitempty"`
+
+	// Critical asks for attention now. It silences the warning of the same
+	// threshold.
+	//
+	// +optional
+	Critical *Level `json:"critical,omitempty"`
+
+	// OnNoData alerts when the metrics behind the signal are gone, which is
+	// another thing than their being zero. Without it, nothing is said.
+	//
+	// +optional
+	OnNoData *NoData `json:"onNoData,omitempty"`
+}
+
+// Signal is what a threshold measures: exactly one of its fields.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.errorRatio), has(self.latency), has(self.requestRate), has(self.utilization), has(self.failureRatio), has(self.expr)].filter(x, x).size() == 1",message="name exactly one signal: errorRatio, latency, requestRate, utilization, failureRatio or expr"
+type Signal struct {
+	// ErrorRatio is the share of requests that failed.
+	//
+	// +optional
+	ErrorRatio *ErrorRatio `json:"errorRatio,omitempty"`
+
+	// Latency is a quantile of a histogram of durations.
+	//
+	// +optional
+	Latency *Latency `json:"latency,omitempty"`
+
+	// RequestRate is the number of requests a second.
+	//
+	// +optional
+	RequestRate *RequestRate `json:"requestRate,omitempty"`
+
+	// Utilization is the share of a capacity that is in use.
+	//
+	// +optional
+	Utilization *Utilization `json:"utilization,omitempty"`
+
+	// FailureRatio is the share of a counter's increase that has certain
+	// labels.
+	//
+	// +optional
+	FailureRatio *FailureRatio `json:"failureRatio,omitempty"`
+
+	// Expr is any PromQL expression with an instant vector as its value. The
+	// selector of the baseline is not added to it.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Expr string `json:"expr,omitempty"`
+}
+
+// MetricName is the name of a metric family, or one of the short names http,
+// database and webhooks for the app's own.
+//
+// +kubebuilder:validation:MaxLength=128
+// +kubebuilder:validation:Pattern=`^[a-zA-Z_:][a-zA-Z0-9_:]*$`
+type MetricName string
+
+// ErrorRatio is the share of requests that failed.
+type ErrorRatio struct {
+	// Histogram that counts the requests: http, or the name of a histogram
+	// without _count or _bucket.
+	//
+	// +kubebuilder:default=http
+	Histogram MetricName `json:"histogram,omitempty"`
+
+	// Errors are the label patterns of a failed request. The default is
+	// status: "5..".
+	//
+	// +optional
+	// +kubebuilder:default={status: "5.."}
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=4
+	// +kubebuilder:validation:XValidation:rule="self.all(l, l.matches('^[a-zA-Z_][a-zA-Z0-9_]{0,63}$'))",message="a label name has letters, digits and _, and does not begin with a digit"
+	Errors map[string]LabelValue `json:"errors,omitempty"`
+}
+
+// Latency is a quantile of durations.
+type Latency struct {
+	// Histogram of durations in milliseconds: http, database, webhooks, or the
+	// name of a histogram without _bucket.
+	//
+	// +kubebuilder:default=http
+	Histogram MetricName `json:"histogram,omitempty"`
+
+	// Quantile to watch, p50 to p99.
+	//
+	// +kubebuilder:default=p95
+	// +kubebuilder:validation:Enum=p50;p75;p90;p95;p99
+	Quantile string `json:"quantile,omitempty"`
+
+	// Endpoint narrows the histogram to one route, for example
+	// /api/v1/credentials/exchange; a trailing * takes all routes below.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^/[A-Za-z0-9._~{}/-]*\*?$`
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// MinRate is the rate of requests below which the latency does not alert,
+	// in place of spec.minRequestRate. What happens a few times an hour needs a
+	// low one.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+([.][0-9]+)?/s$')",message="a rate is a number per second, for example 0.001/s"
+	MinRate string `json:"minRate,omitempty"`
+}
+
+// RequestRate is the number of requests a second.
+type RequestRate struct {
+	// Histogram that counts the requests: http, or the name of a histogram
+	// without _count.
+	//
+	// +kubebuilder:default=http
+	Histogram MetricName `json:"histogram,omitempty"`
+}
+
+// Utilization is used divided by capacity, both summed over all pods.
+type Utilization struct {
+	// Used is a gauge of what is in use.
+	Used MetricName `json:"used"`
+	// Capacity is a gauge of what there is.
+	Capacity MetricName `json:"capacity"`
+}
+
+// FailureRatio is the share of a counter's increase that failed.
+type FailureRatio struct {
+	// Counter of all attempts: webhooks, or the name of a counter.
+	Counter MetricName `json:"counter"`
+
+	// Failures are the label patterns of a failed attempt, for example
+	// status: failed.
+	//
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=4
+	// +kubebuilder:validation:XValidation:rule="self.all(l, l.matches('^[a-zA-Z_][a-zA-Z0-9_]{0,63}$'))",message="a label name has letters, digits and _, and does not begin with a digit"
+	Failures map[string]LabelValue `json:"failures"`
+
+	// MinRate is the rate of attempts below which the ratio does not alert, in
+	// place of spec.minRequestRate.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+([.][0-9]+)?/s$')",message="a rate is a number per second, for example 0.001/s"
+	MinRate string `json:"minRate,omitempty"`
+}
+
+// Level is a bound and the alert that tells of it.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.above), has(self.below), has(self.atMost)].filter(x, x).size() == 1",message="name exactly one bound: above, below or atMost"
+type Level struct {
+	// Above alerts while the signal is greater than this.
+	//
+	// +optional
+	Above Value `json:"above,omitempty"`
+
+	// Below alerts while the signal is less than this.
+	//
+	// +optional
+	Below Value `json:"below,omitempty"`
+
+	// AtMost alerts while the signal is this or less; 0/s means stopped.
+	//
+	// +optional
+	AtMost Value `json:"atMost,omitempty"`
+
+	// For is how long the bound must be crossed without a break.
+	//
+	// +kubebuilder:default="5m"
+	For PromDuration `json:"for,omitempty"`
+
+	// Alert is the name of the alert.
+	//
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+	Alert string `json:"alert"`
+
+	// During limits the alert to the baseline's business hours.
+	//
+	// +optional
+	// +kubebuilder:default=Always
+	// +kubebuilder:validation:Enum=Always;BusinessHours
+	During During `json:"during,omitempty"`
+}
+
+// During says when a level alerts.
+type During string
+
+// Values of During.
+const (
+	DuringAlways        During = "Always"
+	DuringBusinessHours During = "BusinessHours"
+)
+
+// NoData is the alert for metrics that are gone.
+type NoData struct {
+	// Severity of the alert.
+	//
+	// +kubebuilder:default=critical
+	// +kubebuilder:validation:Enum=info;warning;critical
+	Severity string `json:"severity,omitempty"`
+
+	// For is how long the metrics must be gone.
+	//
+	// +kubebuilder:default="10m"
+	For PromDuration `json:"for,omitempty"`
+
+	// Alert is the name of the alert.
+	//
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+	Alert string `json:"alert"`
+}
+
+// BusinessHours are a daily span on some days of the week in one time zone,
+// daylight saving time included.
+//
+// +kubebuilder:validation:XValidation:rule="self.from < self.to",message="from must come before to, both on the same day, for example from 09:00 to 18:00"
+type BusinessHours struct {
+	// Timezone is an IANA name, for example Europe/Madrid.
+	//
+	// +kubebuilder:default=UTC
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_+/-]*$`
+	Timezone string `json:"timezone,omitempty"`
+
+	// Days of the week.
+	//
+	// +listType=set
+	// +kubebuilder:default={Mon,Tue,Wed,Thu,Fri}
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=7
+	Days []Weekday `json:"days,omitempty"`
+
+	// From is the first minute, for example "09:00".
+	//
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:Pattern=`^([01][0-9]|2[0-3]):[0-5][0-9]$`
+	From string `json:"from"`
+
+	// To is the first minute that no longer counts, for example "18:00" or
+	// "24:00".
+	//
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:Pattern=`^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`
+	To string `json:"to"`
+}
+
+// Weekday is a day of the week.
+//
+// +kubebuilder:validation:Enum=Mon;Tue;Wed;Thu;Fri;Sat;Sun
+type Weekday string
+
+// Dashboard tunes the Grafana dashboard.
+type Dashboard struct {
+	// UID of the dashboard, its permanent address /d/<uid>. The default is made
+	// from namespace and name.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9_-]*$`
+	UID string `json:"uid,omitempty"`
+
+	// Folder that Grafana's sidecar files the dashboard under.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Folder string `json:"folder,omitempty"`
+
+	// BaseURL of Grafana, for example https://grafana.rsolv.dev. Alerts link to
+	// the dashboard below it.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^https?://[^\s]+$`
+	BaseURL string `json:"baseURL,omitempty"`
+}
+
+// Outputs tunes the generated objects.
+type Outputs struct {
+	// Labels for the PrometheusRule, so that a Prometheus selects it, for
+	// example release: kube-prometheus-stack.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// AlertBaselineStatus is what the operator observed.
+type AlertBaselineStatus struct {
+	// ObservedGeneration is the generation that this status speaks of; -1
+	// before the first look.
+	//
+	// +optional
+	// +kubebuilder:default=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Conditions say whether rules and dashboard are in place, and what to do
+	// when they are not.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Thresholds in the spec.
+	//
+	// +optional
+	Thresholds int32 `json:"thresholds,omitempty"`
+
+	// Alerts in the PrometheusRule.
+	//
+	// +optional
+	Alerts int32 `json:"alerts,omitempty"`
+}
+
+// AlertBaseline declares the normal behaviour of the app and becomes alert
+// rules and a dashboard.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=ab,categories=rsolv
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="App",type=string,JSONPath=`.spec.deploymentRef.name`
+// +kubebuilder:printcolumn:name="Thresholds",type=integer,JSONPath=`.status.thresholds`
+// +kubebuilder:printcolumn:name="Alerts",type=integer,JSONPath=`.status.alerts`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters: it is a label of every alert"
+// +kubebuilder:validation:XValidation:rule="has(self.spec.businessHours) || self.spec.thresholds.all(t, (!has(t.info) || !has(t.info.during) || t.info.during == 'Always') && (!has(t.warning) || !has(t.warning.during) || t.warning.during == 'Always') && (!has(t.critical) || !has(t.critical.during) || t.critical.during == 'Always'))",message="a level says `during: BusinessHours`, but the baseline has none: set spec.businessHours"
+type AlertBaseline struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec AlertBaselineSpec `json:"spec"`
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status AlertBaselineStatus `json:"status,omitempty"`
+}
+
+// AlertBaselineList is a list of AlertBaselines.
+//
+// +kubebuilder:object:root=true
+type AlertBaselineList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []AlertBaseline `json:"items"`
+}

@@ -1,0 +1,95 @@
+package v1alpha1
+
+// Condition types shared by the three kinds, as kstatus reads them.
+const (
+	// ConditionReady summarises the others: true when all that the object
+	// declares is in place and serving.
+	ConditionReady = "Ready"
+	// ConditionReconciling is present, and true, only while the controller is
+	// still working towards the spec.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is present, and true, only when nothing will move until
+	// somebody changes something; its message says what.
+	ConditionStalled = "Stalled"
+)
+
+// Condition types of RsolvDeployment, in the order of a rollout.
+const (
+	// ConditionSecretsReady: every referenced secret key exists, is not empty
+	// and is no placeholder.
+	ConditionSecretsReady = "SecretsReady"
+	// ConditionMigrationsComplete: the migrations of this image have run.
+	ConditionMigrationsComplete = "MigrationsComplete"
+	// ConditionAvailable: the desired number of pods runs this revision and
+	// answers.
+	ConditionAvailable = "Available"
+)
+
+// Condition types of FeatureFlag.
+const (
+	// ConditionValid: the definition can be evaluated, and its key is free.
+	ConditionValid = "Valid"
+	// ConditionPublished: this definition is in the app's flags ConfigMap.
+	ConditionPublished = "Published"
+)
+
+// Condition types of AlertBaseline.
+const (
+	// ConditionRulesApplied: the PrometheusRule holds every threshold.
+	ConditionRulesApplied = "RulesApplied"
+	// ConditionDashboardApplied: the dashboard ConfigMap is in place.
+	ConditionDashboardApplied = "DashboardApplied"
+)
+
+// Reasons shared by the three kinds.
+const (
+	ReasonSucceeded         = "Succeeded"
+	ReasonProgressing       = "Progressing"
+	ReasonNotEvaluated      = "NotEvaluated"
+	ReasonOwnershipConflict = "OwnershipConflict"
+	ReasonDeploymentMissing = "DeploymentNotFound"
+	ReasonInvalidSpec       = "InvalidSpec"
+	ReasonPartiallyApplied  = "PartiallyApplied"
+	ReasonApplyRejected     = "ApplyRejected"
+	ReasonCRDsMissing       = "CRDsMissing"
+)
+
+// Reasons of RsolvDeployment.
+const (
+	ReasonSecretNotFound    = "SecretNotFound"
+	ReasonSecretKeyMissing  = "SecretKeyMissing"
+	ReasonSecretKeyEmpty    = "SecretKeyEmpty"
+	ReasonSecretPlaceholder = "SecretPlaceholder"
+	ReasonSecretInvalid     = "SecretInvalid"
+	ReasonMigrationRunning  = "MigrationRunning"
+	ReasonMigrationFailed   = "MigrationFailed"
+	ReasonRollingOut        = "RollingOut"
+	ReasonDeadlineExceeded  = "ProgressDeadlineExceeded"
+	ReasonPodsUnavailable   = "PodsUnavailable"
+)
+
+// Reasons of FeatureFlag.
+const (
+	ReasonDuplicateKey      = "DuplicateKey"
+	ReasonReservedPrefix    = "ReservedPrefix"
+	ReasonInvalidDefinition = "InvalidDefinition"
+	ReasonLastGoodPublished = "LastGoodPublished"
+	ReasonTooLarge          = "FlagsTooLarge"
+)
+
+// Reasons of AlertBaseline.
+const (
+	ReasonInvalidThreshold  = "InvalidThreshold"
+	ReasonInvalidExpression = "InvalidExpression"
+)
+
+// Phases of a RsolvDeployment, the Phase column.
+const (
+	PhasePending   = "Pending"
+	PhaseHeld      = "Held"
+	PhaseMigrating = "Migrating"
+	PhaseRolling   = "RollingOut"
+	PhaseReady     = "Ready"
+	PhaseDegraded  = "Degraded"
+	PhaseFailed    = "Failed"
+)

@@ -1,0 +1,95 @@
+// Package contract holds what the operator and the app it manages must agree
+// on: environment variables, ports, paths, labels and the shape of the flags
+// file. Both binaries are built from it, so that neither can drift from the
+// other. It imports the standard library alone; keep it small.
+package contract
+
+// Ports of the app's two listeners. The admin listener is for the cluster
+// (probes, metrics) and never stands behind an Ingress.
+const (
+	PublicPort = 8080
+	AdminPort  = 9090
+
+	PublicPortName = "http"
+	AdminPortName  = "admin"
+
+	// ServicePort is what clients inside the cluster dial.
+	ServicePort = 80
+)
+
+// Paths on the admin listener.
+const (
+	// LivePath answers 200 as long as the process can answer at all. It never
+	// asks the database: a database outage must restart nothing.
+	LivePath = "/livez"
+	// ReadyPath answers 200 after the first successful database and schema
+	// check, and 503 before it and while draining.
+	ReadyPath = "/readyz"
+	// MetricsPath serves the Prometheus exposition.
+	MetricsPath = "/metrics"
+	// FlagsStatusPath reports the digest of the flags snapshot in use, as
+	// FlagsStatus in JSON.
+	FlagsStatusPath = "/flags/status"
+)
+
+// Environment variables that the operator sets and the app reads.
+const (
+	EnvDatabaseURL  = "DATABASE_URL"
+	EnvPoolSize     = "POOL_SIZE"
+	EnvPublicHost   = "PUBLIC_HOST"
+	EnvFlagsDir     = "RSOLV_FLAGS_DIR"
+	EnvPodName      = "POD_NAME"
+	EnvPodNamespace = "POD_NAMESPACE"
+	// EnvTrustedProxies is a comma-separated list of CIDRs whose
+	// X-Forwarded-For the app believes.
+	EnvTrustedProxies = "TRUSTED_PROXIES"
+)
+
+// Subcommands of the app that the operator runs.
+const (
+	CommandServe   = "serve"
+	CommandMigrate = "migrate"
+)
+
+// Exit codes of the app's one-shot subcommands. ExitUsage means that running
+// the same command again cannot help.
+const (
+	ExitFailed = 1
+	ExitUsage  = 2
+)
+
+// TerminationLogPath and TerminationLogLimit bound the message that a one-shot
+// subcommand leaves for its condition. The kubelet keeps only the last 4,096
+// bytes; the margin leaves room for a truncation note.
+const (
+	TerminationLogPath  = "/dev/termination-log"
+	TerminationLogLimit = 4000
+)
+
+// DrainSeconds is how long a terminating pod keeps answering before it stops
+// listening, so that every Service endpoint list has forgotten it.
+// TerminationGraceSeconds bounds drain and shutdown together.
+const (
+	DrainSeconds            = 5
+	TerminationGraceSeconds = 60
+)
+
+// FlagsDir is where the flags ConfigMap is mounted, FlagsFile the name of the
+// file in it. The kubelet replaces the whole directory by a symlink swap:
+// watch the directory, not the file.
+const (
+	FlagsDir  = "/etc/rsolv/flags"
+	FlagsFile = "flags.json"
+)
+
+// FlagsStatus is the body of FlagsStatusPath: which flags this pod runs.
+type FlagsStatus struct {
+	// Digest of the flags file as FlagsDigest gives it; empty before the
+	// first good file.
+	Digest string `json:"digest"`
+	// Flags is the number of flags in the snapshot.
+	Flags int `json:"flags"`
+	// Error says why the newest file was refused; the snapshot that Digest
+	// names keeps serving. Empty when the newest file is the one in use.
+	Error string `json:"error,omitempty"`
+}

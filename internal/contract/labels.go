@@ -1,0 +1,47 @@
+package contract
+
+// Labels and annotations that the operator writes. Children never carry
+// app.kubernetes.io/instance, which Argo CD claims for its own tracking.
+const (
+	LabelName      = "app.kubernetes.io/name"
+	LabelComponent = "app.kubernetes.io/component"
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	LabelPartOf    = "app.kubernetes.io/part-of"
+
+	// LabelDeployment carries the name of the RsolvDeployment that a child
+	// belongs to.
+	LabelDeployment = "rsolv.dev/deployment"
+	// LabelBaseline carries the name of the AlertBaseline that a child
+	// belongs to.
+	LabelBaseline = "rsolv.dev/baseline"
+
+	// ManagedBy is the value of LabelManagedBy.
+	ManagedBy = "rsolv-operator"
+
+	// AnnotationFlagsDigest on a pod is touched when its flags changed, so
+	// that the kubelet refreshes the mounted ConfigMap at once instead of at
+	// its next periodic sync.
+	AnnotationFlagsDigest = "rsolv.dev/flags-digest"
+	// AnnotationFlagsNudgedAt is when AnnotationFlagsDigest was written, in
+	// Unix milliseconds.
+	AnnotationFlagsNudgedAt = "rsolv.dev/flags-nudged-at"
+	// AnnotationFlagsSettled is the digest for which the second touch was
+	// made: the first may reach a kubelet before the ConfigMap does.
+	AnnotationFlagsSettled = "rsolv.dev/flags-settled"
+
+	// AnnotationReconcile asks for a reconcile now; any new value will do.
+	AnnotationReconcile = "rsolv.dev/reconcile-requested-at"
+	// AnnotationRetry asks to run again what failed and is not retried by
+	// itself, such as a migration; any new value will do.
+	AnnotationRetry = "rsolv.dev/retry-requested-at"
+)
+
+// Components, the values of LabelComponent.
+const (
+	ComponentServer    = "server"
+	ComponentMigration = "migration"
+	ComponentConfig    = "config"
+	ComponentFlags     = "flags"
+	ComponentAlerts    = "alerts"
+	ComponentDashboard = "dashboard"
+)
