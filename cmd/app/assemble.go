@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/rsolv-dev/rsolv-operator/content"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/health"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/web"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+)
+
+// parts are what serve runs.
+type parts struct {
+	store         *postgres.Store
+	tracker       *funnel.Tracker
+	monitor       *health.Monitor
+	flags         *flags.Store
+	public, admin http.Handler
+}
+
+// assemble makes the parts and connects them; nothing but the tracker runs yet.
+func (p *program) assemble(ctx context.Context, o serveOptions, url string, log *slog.Logger) (*parts, error) {
+	size, err := p.poolSize()
+	if err != nil {
+		return nil, err
+	}
+	reg := prometheus.NewRegistry()
+	m, err := metrics.New(reg, appVersion())
+	if err != nil {
+		return nil, fmt.Errorf("making the metrics: %w", err)
+	}
+	store, err := postgres.Open(ctx, postgres.Options{URL: url, PoolSize: size, Observe: m.ObserveQuery, Now: p.now})
+	if errors.Is(err, postgres.ErrBadURL) {
+		return nil, usagef("%s: %v", contract.EnvDatabaseURL, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact)}
+	if err := p.connect(ctx, s, o, m, reg, log); err != nil {
+		store.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (p *program) connect(
+	ctx context.Context, s *parts, o serveOptions, m *metrics.Metrics, reg *prometheus.Registry, log *slog.Logger,
+) error {
+	var err error
+	if s.flags, err = openFlags(o.flagsDir, log); err != nil {
+		return err
+	}
+	if s.admin, err = web.NewAdmin(web.AdminDeps{
+		Ready: s.monitor.Ready, FlagsStatus: s.flags.Status,
+		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}),
+	}); err != nil {
+		return err
+	}
+	deps := web.Deps{
+		Log: log, Now: p.now, Customers: s.store, Keys: s.store, Funnel: s.store, Flags: s.flags, Metrics: m,
+		DatabaseUp: s.monitor.DatabaseUp, Version: appVersion(),
+	}
+	if deps.PublicHost, err = p.publicHost(); err != nil {
+		return err
+	}
+	if deps.TrustedProxies, err = p.trustedProxies(); err != nil {
+		return err
+	}
+	if deps.Blog, err = loadBlog(log); err != nil {
+		return err
+	}
+	if s.tracker, err = funnel.New(ctx, funnel.Options{Sink: s.store, Log: log, Count: m.CountEvents}); err != nil {
+		return err
+	}
+	deps.Tracker = s.tracker
+	if s.public, err = web.New(deps); err != nil { //nolint:contextcheck // a handler has the context of its request
+		return err
+	}
+	return m.Watch(metrics.Gauges{
+		PoolSize: s.store.PoolSize, PoolUsed: s.store.PoolUsed, QueueLength: s.tracker.Len,
+	})
+}
+
+func openFlags(dir string, log *slog.Logger) (*flags.Store, error) {
+	if dir == "" {
+		return flags.Defaults(log), nil
+	}
+	store, err := flags.Open(dir, log)
+	if err != nil {
+		return nil, fmt.Errorf("opening the flags: %w", err)
+	}
+	return store, nil
+}
+
+func loadBlog(log *slog.Logger) (*blog.Blog, error) {
+	folder, err := fs.Sub(content.Files, "blog")
+	if err != nil {
+		return nil, fmt.Errorf("opening the blog posts: %w", err)
+	}
+	return blog.Load(folder, log)
+}
+
+// shutdown ends everything in order: first nobody sends requests any more, then
+// the running ones end, then what they left in the queue is stored. The admin
+// listener answers until the last.
+func (s *parts) shutdown(
+	ctx context.Context, drain time.Duration, public, admin *http.Server, log *slog.Logger,
+) error {
+	log.Info("shutting down", "drain", drain.String())
+	s.monitor.Drain()
+	time.Sleep(drain)
+	shutdownCtx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	err := public.Shutdown(shutdownCtx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("some requests did not end in time: %w", err), public.Close())
+	}
+	trackerCtx, cancelTracker := context.WithTimeout(ctx, trackerTimeout)
+	defer cancelTracker()
+	if trackErr := s.tracker.Close(trackerCtx); trackErr != nil {
+		err = errors.Join(err, fmt.Errorf("some funnel events could not be stored: %w", trackErr))
+	}
+	log.Info("everything has ended", "clean", err == nil)
+	return errors.Join(err, admin.Close())
+}

@@ -1,0 +1,142 @@
+// Command app is the RSOLV application: it serves the API and the site, keeps
+// its schema up to date, and answers questions about the funnel.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+)
+
+// version is set by the linker.
+var version = ""
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	p := &program{
+		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
+		terminationLog: contract.TerminationLogPath,
+	}
+	os.Exit(p.run(ctx, os.Args[1:]))
+}
+
+// program is one run of the command, with everything of the outside that it
+// touches.
+type program struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	now            func() time.Time
+	terminationLog string
+	// started, when set, learns the addresses that serve listens on.
+	started func(public, admin string)
+}
+
+const usage = `usage: app COMMAND [flags]
+
+  serve            serve the API and the site
+  migrate          bring the database schema up to date
+  funnel summary   print the conversion funnel
+  admin grant      give a customer's keys the permission admin
+  version          print the version
+
+app COMMAND -h explains a command. The database is named by DATABASE_URL.
+`
+
+// usageError says that the command line or the environment is wrong: running
+// the same again cannot help.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) error {
+	return &usageError{message: fmt.Sprintf(format, args...)}
+}
+
+// run runs one command and returns the exit code.
+func (p *program) run(ctx context.Context, args []string) int {
+	err := p.dispatch(ctx, args)
+	var wrong *usageError
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, &wrong):
+		p.errorf("%v\n", err)
+		return contract.ExitUsage
+	default:
+		p.errorf("%v\n", err)
+		return contract.ExitFailed
+	}
+}
+
+func (p *program) dispatch(ctx context.Context, args []string) error {
+	name := strings.Join(args[:min(1, len(args))], "")
+	rest := args[min(1, len(args)):]
+	if name == "funnel" || name == "admin" {
+		name += " " + strings.Join(rest[:min(1, len(rest))], "")
+		rest = rest[min(1, len(rest)):]
+	}
+	switch name {
+	case contract.CommandServe:
+		return p.serve(ctx, rest)
+	case contract.CommandMigrate:
+		return p.migrate(ctx, rest)
+	case "funnel summary":
+		return p.funnelSummary(ctx, rest)
+	case "admin grant":
+		return p.adminGrant(ctx, rest)
+	case "version":
+		p.printf("%s\n", appVersion())
+		return nil
+	case "", "-h", "--help", "help":
+		p.printf("%s", usage)
+		return nil
+	default:
+		return usagef("unknown command %q\n\n%s", strings.TrimSpace(name), usage)
+	}
+}
+
+// parse parses a command's flags, which take no further arguments.
+func (p *program) parse(set *flag.FlagSet, args []string) error {
+	set.SetOutput(p.stderr)
+	err := set.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return usagef("%s: see app %s -h", set.Name(), set.Name()) // the flag package printed the reason
+	case set.NArg() > 0:
+		return usagef("%s takes no argument, got %q", set.Name(), set.Arg(0))
+	default:
+		return nil
+	}
+}
+
+func (p *program) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stdout, format, args...) // nowhere left to complain
+}
+
+func (p *program) errorf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.stderr, format, args...) // nowhere left to complain
+}
+
+func appVersion() string {
+	if version != "" {
+		return version
+	}
+	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" && build.Main.Version != "(devel)" {
+		return build.Main.Version
+	}
+	return "dev"
+}

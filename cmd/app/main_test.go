@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+
+// buffer is an output that goroutines of serve write.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+type testProgram struct {
+	*program
+	out, errOut *buffer
+}
+
+func newProgram(t *testing.T, env map[string]string) testProgram {
+	t.Helper()
+	out, errOut := &buffer{}, &buffer{}
+	return testProgram{&program{
+		stdout: out, stderr: errOut, getenv: func(name string) string { return env[name] }, now: time.Now,
+		terminationLog: filepath.Join(t.TempDir(), "none"),
+	}, out, errOut}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: %s", path, diff)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	db := map[string]string{contract.EnvDatabaseURL: "postgres://u:hunter2@127.0.0.1:1/x"}
+	with := func(name, value string) map[string]string {
+		env := map[string]string{name: value}
+		for k, v := range db {
+			if _, set := env[k]; !set {
+				env[k] = v
+			}
+		}
+		return env
+	}
+	for _, tt := range []struct {
+		args string
+		env  map[string]string
+		code int
+		want string
+	}{
+		{"", nil, 0, "usage: app COMMAND"},
+		{"help", nil, 0, "usage: app COMMAND"},
+		{"version", nil, 0, "dev"},
+		{"serf", nil, contract.ExitUsage, `unknown command "serf"`},
+		{"funnel", nil, contract.ExitUsage, `unknown command "funnel"`},
+		{"serve --nope", db, contract.ExitUsage, "flag provided but not defined: -nope"},
+		{"serve extra", db, contract.ExitUsage, `serve takes no argument, got "extra"`},
+		{"serve --drain 1m", db, contract.ExitUsage, "--drain is 1m0s"},
+		{"serve", nil, contract.ExitUsage, "DATABASE_URL is not set"},
+		{"serve", with(contract.EnvDatabaseURL, "hunter2://x:%zz"), contract.ExitUsage, "DATABASE_URL: not a Postgres connection string"},
+		{"serve", with(contract.EnvPoolSize, "many"), contract.ExitUsage, `POOL_SIZE is "many"`},
+		{"serve", with(contract.EnvTrustedProxies, "10.0.0.0/8,x"), contract.ExitUsage, `TRUSTED_PROXIES contains "x"`},
+		{"serve", with(contract.EnvPublicHost, "https://rsolv.dev"), contract.ExitUsage, `PUBLIC_HOST is "https://rsolv.dev"`},
+		{"serve --listen nowhere:99999", db, contract.ExitFailed, "--listen"},
+		{"migrate", nil, contract.ExitUsage, "DATABASE_URL is not set"},
+		{"migrate", with(contract.EnvDatabaseURL, "hunter2"), contract.ExitUsage, "not a Postgres connection string"},
+		{"migrate --wait 0s", db, contract.ExitFailed, "does not answer"},
+		{"funnel summary --days 0", db, contract.ExitUsage, "--days must be between 1 and 366, got 0"},
+		{"funnel summary", db, contract.ExitFailed, "does not answer"},
+		{"admin grant", db, contract.ExitUsage, "--email is required"},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			t.Parallel()
+			p := newProgram(t, tt.env)
+			code := p.run(t.Context(), strings.Fields(tt.args))
+			text := p.out.String() + p.errOut.String()
+			if code != tt.code || !strings.Contains(text, tt.want) {
+				t.Errorf("exit code %d, want %d and %q:\n%s", code, tt.code, tt.want, text)
+			}
+			if strings.Contains(text, "hunter2") {
+				t.Errorf("a secret is printed:\n%s", text)
+			}
+		})
+	}
+}
+
+func TestMigrateCommand(t *testing.T) {
+	t.Parallel()
+	url := dbtest.Empty(t)
+	p := newProgram(t, map[string]string{contract.EnvDatabaseURL: url})
+	if code := p.run(t.Context(), []string{"migrate"}); code != 0 {
+		t.Fatal(code, p.errOut)
+	}
+	for _, want := range []string{"applied 00001_customers.sql in ", "applied 00002_funnel.sql in ", "applied 2 migrations in "} {
+		if !strings.Contains(p.out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, p.out)
+		}
+	}
+	p = newProgram(t, map[string]string{contract.EnvDatabaseURL: url})
+	if code := p.run(t.Context(), []string{"migrate"}); code != 0 || p.out.String() != "the schema is up to date\n" {
+		t.Errorf("again: %d %s", code, p.out)
+	}
+}
+
+func TestFailedMigrateLeavesItsMessage(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t, map[string]string{contract.EnvDatabaseURL: "postgres://hunter2:hunter2@127.0.0.1:1/hunter2"})
+	p.terminationLog = filepath.Join(t.TempDir(), "termination-log")
+	if err := os.WriteFile(p.terminationLog, []byte("an older and much longer message than the one that follows it is, so that truncation shows"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.run(t.Context(), []string{"migrate", "--wait", "300ms"}); code != contract.ExitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	left, err := os.ReadFile(p.terminationLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "migrate: the database does not answer at the configured address: check that it runs and that the network allows the connection"
+	if string(left) != want || p.errOut.String() != want+"\n" {
+		t.Errorf("left %q, printed %q", left, p.errOut)
+	}
+	p.leaveMessage(strings.Repeat("x", 5000))
+	if left, err = os.ReadFile(p.terminationLog); err != nil || len(left) != contract.TerminationLogLimit {
+		t.Errorf("a long message leaves %d bytes, %v", len(left), err)
+	}
+}
+
+func TestFunnelAndAdminCommands(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{contract.EnvDatabaseURL: dbtest.URL(t)}
+	p := newProgram(t, env)
+	store, err := p.openStore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	now := time.Date(2025, 11, 4, 18, 0, 0, 0, time.UTC)
+	fillFunnel(t, store, now)
+	run := func(args ...string) (int, string) {
+		p := newProgram(t, env)
+		p.now = func() time.Time { return now }
+		code := p.run(context.WithoutCancel(t.Context()), args)
+		return code, p.out.String() + p.errOut.String()
+	}
+	code, text := run("funnel", "summary")
+	if code != 0 {
+		t.Fatal(code, text)
+	}
+	golden(t, "funnel.txt", text)
+	if code, text = run("funnel", "summary", "--json", "--days", "7"); code != 0 {
+		t.Fatal(code, text)
+	}
+	golden(t, "funnel.json", text)
+	for _, tt := range []struct {
+		email string
+		code  int
+		want  string
+	}{
+		{"c1@kiln.example", 0, "customer 2 (c1@kiln.example): 1 of 1 active API keys newly have the permission admin\n"},
+		{"C1@kiln.example", 0, "customer 2 (C1@kiln.example): 0 of 1 active API keys newly have the permission admin\n"},
+		{"nobody@kiln.example", 1, "admin grant: no customer has the address nobody@kiln.example: check its spelling\n"},
+	} {
+		if code, text := run("admin", "grant", "--email", tt.email); code != tt.code || text != tt.want {
+			t.Errorf("%s: %d %q", tt.email, code, text)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+// Package app holds the domain of the managed app: customers, API keys, the
+// conversion funnel and its rules. Everything here is pure: clocks and
+// randomness are passed in, and I/O lives in the adapters below this folder.
+// It may import the standard library and internal/contract, nothing else.
+package app
+
+import "context"
+
+// Flags answers the feature flags that the app asks for. Answers may change
+// between two calls.
+type Flags interface {
+	// Blog says whether the blog is public.
+	Blog() bool
+	// DisplayDraftBlogPosts says whether drafts are shown beside published
+	// posts.
+	DisplayDraftBlogPosts() bool
+}
+
+// Customers is the storage of customers. Errors are *Error with the codes
+// CodeValidation, CodeNotFound and CodeUnavailable.
+type Customers interface {
+	// Onboard creates a customer with its first key and credits, all or nothing.
+	Onboard(ctx context.Context, signup Signup) (Onboarded, error)
+	// Customer returns one customer, or CodeNotFound.
+	Customer(ctx context.Context, id int64) (Customer, error)
+}
+
+// Keys is the storage of API keys.
+type Keys interface {
+	// FindKey returns the owner of the active key with this hash, or
+	// CodeInvalidKey when there is none or its owner is not active.
+	FindKey(ctx context.Context, hash string) (Principal, error)
+}
+
+// FunnelReader answers questions about the funnel.
+type FunnelReader interface {
+	// Summary counts the events of a period.
+	Summary(ctx context.Context, period Period) (Summary, error)
+}
+
+// Tracker takes events off the request path. Track never blocks and never
+// fails; an event that cannot be taken is counted as dropped. The tracker owns
+// the event from then on.
+type Tracker interface {
+	Track(event *Event)
+}

@@ -1,0 +1,122 @@
+// Package metrics holds the app's Prometheus collectors. The registry is
+// injected, so that every test has its own.
+package metrics
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+)
+
+// Metrics are the collectors that the app feeds.
+type Metrics struct {
+	reg        prometheus.Registerer
+	http       *prometheus.HistogramVec
+	queries    prometheus.Histogram
+	events     map[app.Fate]prometheus.Counter
+	onboarded  prometheus.Counter
+	onboardErr prometheus.Counter
+}
+
+// New registers every collector. It fails when one of them is registered
+// already.
+func New(reg prometheus.Registerer, version string) (*Metrics, error) {
+	events := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rsolv_funnel_events_total", Help: "Funnel events by type and by what became of them.",
+	}, []string{"type", "outcome"})
+	m := &Metrics{
+		reg: reg,
+		http: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: contract.MetricHTTPDuration, Help: "Duration of HTTP requests in milliseconds, by route pattern.",
+			Buckets: contract.HTTPBucketsMS,
+		}, []string{contract.LabelMethod, contract.LabelPath, contract.LabelStatus}),
+		queries: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    contract.MetricDBQueryDuration,
+			Help:    "Duration of database queries in milliseconds, waiting for a connection included.",
+			Buckets: contract.DBBucketsMS,
+		}),
+		events: map[app.Fate]prometheus.Counter{},
+		onboarded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rsolv_customer_onboarding_complete_total", Help: "Customers onboarded.",
+		}),
+		onboardErr: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rsolv_customer_onboarding_failed_total", Help: "Onboarding requests that failed, bad input included.",
+		}),
+	}
+	for _, kind := range app.EventTypes() {
+		for _, outcome := range app.Outcomes() {
+			m.events[app.Fate{Type: kind, Outcome: outcome}] = events.WithLabelValues(string(kind), string(outcome))
+		}
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "rsolv_build_info", Help: "Always 1; the labels name the build.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	for _, c := range []prometheus.Collector{
+		m.http, m.queries, events, m.onboarded, m.onboardErr, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("registering a collector: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// Gauges read the state of the app when it is scraped.
+type Gauges struct {
+	PoolSize, PoolUsed, QueueLength func() int
+}
+
+// Watch registers the gauges.
+func (m *Metrics) Watch(g Gauges) error {
+	for _, gauge := range []struct {
+		name, help string
+		read       func() int
+	}{
+		{contract.MetricDBPoolSize, "The most database connections this process holds.", g.PoolSize},
+		{contract.MetricDBPoolUsed, "Database connections in use.", g.PoolUsed},
+		{"rsolv_funnel_queue_length", "Funnel events that wait to be stored.", g.QueueLength},
+	} {
+		collector := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: gauge.name, Help: gauge.help},
+			func() float64 { return float64(gauge.read()) })
+		if err := m.reg.Register(collector); err != nil {
+			return fmt.Errorf("registering %s: %w", gauge.name, err)
+		}
+	}
+	return nil
+}
+
+// ObserveHTTP counts one answered request. path is a route pattern.
+func (m *Metrics) ObserveHTTP(method, path string, status int, took time.Duration) {
+	m.http.WithLabelValues(method, path, strconv.Itoa(status)).Observe(milliseconds(took))
+}
+
+// ObserveQuery counts one database query.
+func (m *Metrics) ObserveQuery(took time.Duration) { m.queries.Observe(milliseconds(took)) }
+
+// CountEvents counts funnel events. Unknown types and outcomes are ignored.
+func (m *Metrics) CountEvents(kind app.EventType, outcome app.Outcome, n int) {
+	if c, ok := m.events[app.Fate{Type: kind, Outcome: outcome}]; ok && n > 0 {
+		c.Add(float64(n))
+	}
+}
+
+// CountOnboarding counts one onboarding request.
+func (m *Metrics) CountOnboarding(ok bool) {
+	if ok {
+		m.onboarded.Inc()
+	} else {
+		m.onboardErr.Inc()
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,157 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres/db"
+)
+
+// linkLock is the advisory lock between signups (shared) and the writer of page
+// views (exclusive). Without it a visit and the signup it leads to, committing
+// at the same moment, would each miss the other.
+const linkLock int64 = 0x52534f4c56_01
+
+// Bounds of the funnel's part of a signup: it must never hold up the rest.
+const (
+	trackLockTimeout      = "500ms"
+	trackStatementTimeout = "1000ms"
+)
+
+// trackSignup records a signup and its key behind a savepoint: its failure
+// undoes its own writes alone and leaves the transaction usable.
+func trackSignup(ctx context.Context, tx pgx.Tx, customerID int64, signup app.Signup) error {
+	return pgx.BeginFunc(ctx, tx, func(save pgx.Tx) error {
+		restore, err := readTimeouts(ctx, save)
+		if err != nil {
+			return err
+		}
+		// Rolling back to the savepoint takes these settings back by itself;
+		// releasing it keeps them, so they are put back before that.
+		if err := setTimeouts(ctx, save, timeouts{lock: trackLockTimeout, statement: trackStatementTimeout}); err != nil {
+			return err
+		}
+		if err := writeSignup(ctx, db.New(save), customerID, signup); err != nil {
+			return err
+		}
+		return setTimeouts(ctx, save, restore)
+	})
+}
+
+func writeSignup(ctx context.Context, q *db.Queries, customerID int64, signup app.Signup) error {
+	touch := signup.Touch.Clipped()
+	if err := q.LockLinksShared(ctx, linkLock); err != nil {
+		return fmt.Errorf("locking the visit links: %w", err)
+	}
+	visit, campaign, err := firstVisit(ctx, q, touch, signup.At)
+	if err != nil {
+		return err
+	}
+	event := func(kind app.EventType) app.Event {
+		return app.Event{ID: app.NewEventID(signup.At), Type: kind, CustomerID: customerID, Touch: touch, At: signup.At}
+	}
+	signedUp, gotKey := event(app.EventSignup), event(app.EventAPIKeyCreated)
+	if _, err := q.InsertEvents(ctx, eventParams([]app.Event{signedUp, gotKey})); err != nil {
+		return fmt.Errorf("inserting the signup's events: %w", err)
+	}
+	for stage, e := range map[app.Stage]app.Event{app.StageSignup: signedUp, app.StageAPIKey: gotKey} {
+		if err := insertMilestone(ctx, q, stage, e); err != nil {
+			return err
+		}
+	}
+	utm := touch.UTM
+	if utm.IsZero() {
+		utm = campaign
+	}
+	err = q.InsertSignupJourney(ctx, db.InsertSignupJourneyParams{
+		CustomerID: customerID, VisitorID: touch.VisitorID, SessionID: touch.SessionID,
+		FirstVisitAt: nullTime(visit), SignupAt: &signup.At, ApiKeyCreatedAt: &signup.At,
+		VisitToSignupSeconds:  app.Seconds(visit, signup.At),
+		SignupToApiKeySeconds: app.Seconds(signup.At, signup.At),
+		UtmSource:             utm.Source, UtmMedium: utm.Medium, UtmCampaign: utm.Campaign,
+		UtmTerm: utm.Term, UtmContent: utm.Content,
+	})
+	if err != nil {
+		return fmt.Errorf("inserting the journey: %w", err)
+	}
+	return nil
+}
+
+// firstVisit finds when this browser came first, and the first campaign that
+// brought it.
+func firstVisit(ctx context.Context, q *db.Queries, touch app.Touch, until time.Time) (time.Time, app.UTM, error) {
+	if touch.VisitorID == "" {
+		return time.Time{}, app.UTM{}, nil
+	}
+	visits, err := q.FirstVisit(ctx, db.FirstVisitParams{VisitorID: touch.VisitorID, Until: until})
+	if err != nil {
+		return time.Time{}, app.UTM{}, fmt.Errorf("finding the first visit: %w", err)
+	}
+	if len(visits) == 0 {
+		return time.Time{}, app.UTM{}, nil
+	}
+	campaigns, err := q.FirstCampaign(ctx, db.FirstCampaignParams{VisitorID: touch.VisitorID, Until: until})
+	if err != nil {
+		return time.Time{}, app.UTM{}, fmt.Errorf("finding the first campaign: %w", err)
+	}
+	if len(campaigns) == 0 {
+		return visits[0], app.UTM{}, nil
+	}
+	c := campaigns[0]
+	return visits[0], app.UTM{
+		Source: c.UtmSource, Medium: c.UtmMedium, Campaign: c.UtmCampaign, Term: c.UtmTerm, Content: c.UtmContent,
+	}, nil
+}
+
+func insertMilestone(ctx context.Context, q *db.Queries, stage app.Stage, e app.Event) error {
+	_, err := q.InsertMilestone(ctx, db.InsertMilestoneParams{
+		CustomerID: e.CustomerID, Stage: string(stage), EventID: pgID(e.ID), ReachedAt: e.At,
+	})
+	if err != nil {
+		return fmt.Errorf("inserting the milestone %s: %w", stage, err)
+	}
+	return nil
+}
+
+type timeouts struct{ lock, statement string }
+
+func readTimeouts(ctx context.Context, tx pgx.Tx) (timeouts, error) {
+	var t timeouts
+	err := tx.QueryRow(ctx, "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')").
+		Scan(&t.lock, &t.statement)
+	if err != nil {
+		return timeouts{}, fmt.Errorf("reading the timeouts: %w", err)
+	}
+	return t, nil
+}
+
+// setTimeouts is SET LOCAL with parameters.
+func setTimeouts(ctx context.Context, tx pgx.Tx, t timeouts) error {
+	_, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
+		t.lock, t.statement)
+	if err != nil {
+		return fmt.Errorf("setting the timeouts: %w", err)
+	}
+	return nil
+}
+
+func pgID(id app.EventID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
+
+func nullTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func timeOf(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}

@@ -1,0 +1,231 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
+)
+
+func openStore(t *testing.T, url string) *postgres.Store {
+	t.Helper()
+	store, err := postgres.Open(t.Context(), postgres.Options{URL: url, PoolSize: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return store
+}
+
+// Fifty pods deliver a customer's first calls at once.
+func TestParallelFirstCalls(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.onboard(t, "ops@kiln.example", noon, app.Touch{})
+	pods := []*postgres.Store{b.Store, openStore(t, b.url), openStore(t, b.url)}
+	var wg sync.WaitGroup
+	errs := make([]error, 50)
+	for i := range errs {
+		wg.Go(func() {
+			_, errs[i] = pods[i%len(pods)].WriteEvents(context.WithoutCancel(t.Context()),
+				[]app.Event{call(id, noon.Add(time.Duration(i+1)*time.Second))})
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	got := one[string](t, b, `SELECT concat_ws(' ',
+		(SELECT count(*) FROM funnel_events WHERE event_type = 'first_api_call'),
+		(SELECT count(*) FROM funnel_events WHERE event_type = 'api_call'),
+		(SELECT count(*) FROM funnel_milestones WHERE stage = 'activation'),
+		(SELECT count(*) FROM funnel_milestones WHERE stage = 'retention'),
+		(SELECT count(*) FROM customer_journeys WHERE completed_activation AND completed_retention
+			AND first_api_call_at < second_api_call_at AND first_to_second_call_seconds > 0))`)
+	if got != "1 49 1 1 1" {
+		t.Errorf("first calls, calls, activations, retentions, journeys are %s, want 1 49 1 1 1", got)
+	}
+}
+
+func TestWriteEventsTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.onboard(t, "ops@kiln.example", noon, app.Touch{})
+	first := call(id, noon.Add(time.Minute))
+	batch := []app.Event{first, first, view("v", noon, app.UTM{})}
+	tally, err := b.WriteEvents(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tally.Total(app.OutcomeStored) != 2 || tally.Total(app.OutcomeKnown) != 1 {
+		t.Errorf("tally is %v", tally)
+	}
+	tally, err = b.WriteEvents(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tally.Total(app.OutcomeStored) != 0 || tally.Total(app.OutcomeKnown) != 3 {
+		t.Errorf("tally of the repetition is %v", tally)
+	}
+	if retained := one[bool](t, b, "SELECT completed_retention FROM customer_journeys"); retained {
+		t.Error("one call, delivered twice, counts as two")
+	}
+}
+
+func TestWriteEventsOfVanishedCustomers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	tally, err := b.WriteEvents(t.Context(), []app.Event{call(4711, noon), view("v", noon, app.UTM{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := app.Tally{
+		{Type: app.EventAPICall, Outcome: app.OutcomeOrphaned}: 1,
+		{Type: app.EventPageView, Outcome: app.OutcomeStored}:  1,
+		{Type: app.EventPageView, Outcome: app.OutcomeKnown}:   0,
+	}
+	if diff := cmp.Diff(want, tally); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWriteEventsNamesBadEvents(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	bad := view("v", noon, app.UTM{})
+	bad.Touch.Network = "not a network"
+	if _, err := b.WriteEvents(t.Context(), []app.Event{bad}); app.CodeOf(err) != app.CodeValidation {
+		t.Errorf("got %v, want CodeValidation", err)
+	}
+	b.exec(t, "DROP TABLE funnel_events")
+	if _, err := b.WriteEvents(t.Context(), []app.Event{view("v", noon, app.UTM{})}); app.CodeOf(err) != app.CodeUnavailable {
+		t.Errorf("without the table: got %v, want CodeUnavailable", err)
+	}
+}
+
+// Visits and the signups they lead to commit at the same moment; each signup
+// must know its visit, whoever comes first.
+func TestVisitAndSignupAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const n = 40
+	var wg sync.WaitGroup
+	for i := range n {
+		visitor := fmt.Sprintf("v%d", i)
+		wg.Go(func() {
+			if _, err := b.WriteEvents(context.WithoutCancel(t.Context()), []app.Event{view(visitor, noon.Add(-time.Minute), app.UTM{Source: "hn"})}); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			done, err := b.Onboard(context.WithoutCancel(t.Context()),
+				signup(visitor+"@kiln.example", noon, app.Touch{VisitorID: visitor}))
+			if err != nil || done.TrackingErr != nil {
+				t.Error(err, done.TrackingErr)
+			}
+		})
+	}
+	wg.Wait()
+	if linked := one[int](t, b, "SELECT count(*)::int FROM customer_journeys WHERE visit_to_signup_seconds = 60 AND utm_source = 'hn'"); linked != n {
+		t.Errorf("%d of %d signups know their visit", linked, n)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	period, err := app.LastDays(noon, 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []app.Event
+	for i := range 40 {
+		utm := app.UTM{}
+		if i < 6 {
+			utm = app.UTM{Source: "hn", Campaign: "launch"}
+		}
+		events = append(events, view(fmt.Sprintf("v%d", i%25), noon.Add(-time.Duration(i)*time.Minute), utm))
+	}
+	// The bounds: the first instant is in, the instant after the last is not.
+	events = append(events, view("edge", period.Since, app.UTM{}), view("out", period.Since.Add(-time.Microsecond), app.UTM{}),
+		view("edge", period.Until.Add(-time.Microsecond), app.UTM{}), view("out", period.Until, app.UTM{}))
+	for i := range 8 {
+		id := b.onboard(t, fmt.Sprintf("c%d@kiln.example", i), noon, app.Touch{})
+		calls := max(0, 3-i) // 3, 2, 1, then none
+		for c := range calls {
+			events = append(events, call(id, noon.Add(time.Duration(c+1)*time.Minute)))
+		}
+	}
+	smoke := b.onboard(t, "smoke@kiln.example", noon, app.Touch{UTM: app.UTM{Source: "smoke"}})
+	b.exec(t, "UPDATE customers SET internal = true WHERE id = $1", smoke)
+	events = append(events, call(smoke, noon.Add(time.Minute)), call(smoke, noon.Add(2*time.Minute)))
+	if _, err := b.WriteEvents(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.Summary(t.Context(), period)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := app.Summary{
+		Period:     period,
+		Counts:     app.Counts{Visits: 42, Visitors: 26, Signups: 8, APIKeys: 8, Activated: 3, Retained: 2},
+		TopSources: map[string]int64{"hn": 6}, TopCampaigns: map[string]int64{"launch": 6},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	rates := app.Rates{VisitToSignup: "19.05", SignupToAPIKey: "100.00", APIKeyToActivation: "37.50", ActivationToRetention: "66.67"}
+	if diff := cmp.Diff(rates, got.Counts.Rates()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStoreDay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.onboard(t, "ops@kiln.example", noon, app.Touch{UTM: app.UTM{Source: "hn"}})
+	day := app.Day(noon)
+	for _, want := range []string{"1 0 {\"hn\": 1} 0.00", "1 1 {\"hn\": 1} 100.00", "1 1 {\"hn\": 1} 100.00"} {
+		if err := b.StoreDay(t.Context(), day); err != nil {
+			t.Fatal(err)
+		}
+		got := one[string](t, b, `SELECT concat_ws(' ', signups, activated_users, top_utm_sources, api_key_to_activation_rate)
+			FROM funnel_metrics WHERE period_start = '2025-11-04' AND period_end = '2025-11-05'`)
+		if got != want {
+			t.Errorf("stored %q, want %q", got, want)
+		}
+		if _, err := b.WriteEvents(t.Context(), []app.Event{call(id, noon.Add(time.Hour))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := one[int](t, b, "SELECT count(*)::int FROM funnel_metrics"); n != 1 {
+		t.Errorf("%d rows for one day", n)
+	}
+}
+
+func TestGrantPermission(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.onboard(t, "ops@kiln.example", noon, app.Touch{})
+	for _, changed := range []int64{1, 0} {
+		grant, err := b.GrantPermission(t.Context(), "OPS@kiln.example", app.PermissionAdmin)
+		if err != nil || grant.Active != 1 || grant.Changed != changed {
+			t.Errorf("grant is %+v, %v, want %d changed", grant, err, changed)
+		}
+	}
+	principal, err := b.FindKey(t.Context(), app.HashKey("ops@kiln.example"))
+	if err != nil || !principal.May(app.PermissionAdmin) || !principal.May(app.PermissionFullAccess) {
+		t.Errorf("principal is %+v, %v", principal, err)
+	}
+	if _, err := b.GrantPermission(t.Context(), "nobody@kiln.example", app.PermissionAdmin); app.CodeOf(err) != app.CodeNotFound {
+		t.Errorf("got %v, want CodeNotFound", err)
+	}
+}

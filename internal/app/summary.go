@@ -1,0 +1,88 @@
+package app
+
+import (
+	"fmt"
+	"time"
+)
+
+// Bounds of the number of days a summary may look back.
+const (
+	MinSummaryDays     = 1
+	MaxSummaryDays     = 366
+	DefaultSummaryDays = 30
+)
+
+// Period is a half-open span of UTC calendar days: Since included, Until not.
+// Both are midnights.
+type Period struct {
+	Since, Until time.Time
+}
+
+// LastDays is the period from the given number of days before today to today,
+// today included: days+1 calendar days.
+func LastDays(now time.Time, days int) (Period, error) {
+	if days < MinSummaryDays || days > MaxSummaryDays {
+		return Period{}, Invalid(FieldError{
+			Field:   "days",
+			Message: fmt.Sprintf("must be between %d and %d, got %d", MinSummaryDays, MaxSummaryDays, days),
+		})
+	}
+	today := Day(now)
+	return Period{Since: today.Since.AddDate(0, 0, -days), Until: today.Until}, nil
+}
+
+// Day is the UTC calendar day that a time falls on.
+func Day(at time.Time) Period {
+	y, m, d := at.UTC().Date()
+	midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	return Period{Since: midnight, Until: midnight.AddDate(0, 0, 1)}
+}
+
+// LastDay is the last day that the period includes.
+func (p Period) LastDay() time.Time { return p.Until.AddDate(0, 0, -1) }
+
+// Counts are the numbers of one period.
+type Counts struct {
+	Visits    int64
+	Visitors  int64
+	Signups   int64
+	APIKeys   int64
+	Activated int64
+	Retained  int64
+}
+
+// Rates are the four conversions between the five stages, as percentages with
+// two decimals. They are not capped: a period may hold more keys than signups.
+type Rates struct {
+	VisitToSignup, SignupToAPIKey, APIKeyToActivation, ActivationToRetention string
+}
+
+// Rates computes the conversions.
+func (c Counts) Rates() Rates {
+	return Rates{
+		VisitToSignup:         Rate(c.Signups, c.Visits),
+		SignupToAPIKey:        Rate(c.APIKeys, c.Signups),
+		APIKeyToActivation:    Rate(c.Activated, c.APIKeys),
+		ActivationToRetention: Rate(c.Retained, c.Activated),
+	}
+}
+
+// Rate is part of whole in percent with two decimals, half rounded up:
+// "3.65". It is "0.00" when whole is zero. Neither may be negative.
+func Rate(part, whole int64) string {
+	if whole <= 0 || part <= 0 {
+		return "0.00"
+	}
+	hundredths := (part*20000 + whole) / (2 * whole)
+	return fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100)
+}
+
+// Summary is the funnel of one period.
+type Summary struct {
+	Period Period
+	Counts Counts
+	// TopSources and TopCampaigns count events by utm_source and utm_campaign;
+	// the ten largest.
+	TopSources   map[string]int64
+	TopCampaigns map[string]int64
+}

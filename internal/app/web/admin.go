@@ -1,0 +1,54 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+)
+
+// AdminDeps is what the admin listener needs; all of it is required.
+type AdminDeps struct {
+	// Ready says why the app is not to get requests now; nil when it is.
+	Ready       func() error
+	Metrics     http.Handler
+	FlagsStatus func() contract.FlagsStatus
+}
+
+// NewAdmin returns the handler of the admin listener, which is for the cluster
+// and never public. Nothing on it asks the database.
+func NewAdmin(d AdminDeps) (http.Handler, error) {
+	if d.Ready == nil || d.Metrics == nil || d.FlagsStatus == nil {
+		return nil, errors.New("web.NewAdmin: a required dependency is missing")
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+contract.LivePath, func(w http.ResponseWriter, _ *http.Request) {
+		writeText(w, http.StatusOK, "ok\n")
+	})
+	mux.HandleFunc("GET "+contract.ReadyPath, func(w http.ResponseWriter, _ *http.Request) {
+		if err := d.Ready(); err != nil {
+			writeText(w, http.StatusServiceUnavailable, err.Error()+"\n")
+			return
+		}
+		writeText(w, http.StatusOK, "ok\n")
+	})
+	mux.HandleFunc("GET "+contract.FlagsStatusPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(d.FlagsStatus()) // the client has gone
+	})
+	mux.Handle("GET "+contract.MetricsPath, d.Metrics)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux, nil
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the client has gone
+}

@@ -1,0 +1,215 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rsolv-dev/rsolv-operator/content"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
+)
+
+func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+
+const browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+// lockedBuffer is a log that many goroutines write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type testFlags struct{ blog, drafts atomic.Bool }
+
+func (f *testFlags) Blog() bool                  { return f.blog.Load() }
+func (f *testFlags) DisplayDraftBlogPosts() bool { return f.drafts.Load() }
+
+// site is a running server on a real database.
+type site struct {
+	t       *testing.T
+	url     string
+	store   *postgres.Store
+	tracker *funnel.Tracker
+	flags   *testFlags
+	log     *lockedBuffer
+	server  *server
+	reg     *prometheus.Registry
+}
+
+func newSite(t *testing.T, databaseURL string, change func(*Deps)) *site {
+	t.Helper()
+	s := &site{t: t, flags: &testFlags{}, log: &lockedBuffer{}, reg: prometheus.NewRegistry()}
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	m, err := metrics.New(s.reg, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.store, err = postgres.Open(t.Context(), postgres.Options{URL: databaseURL, PoolSize: 20, Observe: m.ObserveQuery, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.store.Close)
+	s.tracker, err = funnel.New(t.Context(), funnel.Options{Sink: s.store, Log: log, Count: m.CountEvents, BatchWait: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+		defer cancel()
+		_ = s.tracker.Close(ctx)
+	})
+	folder, err := fs.Sub(content.Files, "blog")
+	if err != nil {
+		t.Fatal(err)
+	}
+	posts, err := blog.Load(folder, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := Deps{
+		Log: log, Now: time.Now, Customers: s.store, Keys: s.store, Funnel: s.store, Tracker: s.tracker,
+		Flags: s.flags, Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
+	}
+	if change != nil {
+		change(&deps)
+	}
+	if s.server, err = newServer(deps); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(s.server.wrap(s.server.mux))
+	t.Cleanup(web.Close)
+	s.url = web.URL
+	return s
+}
+
+// settle waits until everything tracked so far is stored.
+func (s *site) settle() {
+	s.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for sum(s.t, s.reg, "accepted") != sum(s.t, s.reg, "stored") {
+		if time.Now().After(deadline) {
+			s.t.Fatal("the tracked events are not stored")
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// sum adds up rsolv_funnel_events_total over the types.
+func sum(t *testing.T, reg *prometheus.Registry, outcome string) (total float64) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "rsolv_funnel_events_total" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "outcome" && label.GetValue() == outcome {
+					total += metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return total
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (a answer) problem(t *testing.T) Problem {
+	t.Helper()
+	var p Problem
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil {
+		t.Fatalf("no problem: %v: %s", err, a.body)
+	}
+	return p
+}
+
+// do sends a request; headers come in pairs.
+func (s *site) do(client *http.Client, method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+func (s *site) get(path string, headers ...string) answer {
+	s.t.Helper()
+	return s.do(http.DefaultClient, http.MethodGet, path, "", headers...)
+}
+
+// visitor is a browser with cookies.
+func visitor(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar}
+}
+
+// onboard returns the new customer's key.
+func (s *site) onboard(client *http.Client, email string) string {
+	s.t.Helper()
+	a := s.do(client, http.MethodPost, "/api/v1/customers/onboard", `{"name":"Kiln","email":"`+email+`"}`, "User-Agent", browser)
+	var body struct {
+		APIKey string `json:"api_key"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &body); err != nil || a.status != http.StatusCreated || body.APIKey == "" {
+		s.t.Fatalf("onboarding: %d %s", a.status, a.body)
+	}
+	return body.APIKey
+}

@@ -1,0 +1,128 @@
+// Package web is the app's HTTP side: the JSON API, the pages, and the admin
+// listener. Handlers decode, make one call into the domain, and encode.
+package web
+
+import (
+	"context"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
+)
+
+// Metrics is what the server counts.
+type Metrics interface {
+	ObserveHTTP(method, path string, status int, took time.Duration)
+	CountEvents(kind app.EventType, outcome app.Outcome, n int)
+	CountOnboarding(ok bool)
+}
+
+// Deps is what the public listener needs; all of it is required except the
+// last two.
+type Deps struct {
+	Log       *slog.Logger
+	Now       func() time.Time
+	Customers app.Customers
+	Keys      app.Keys
+	Funnel    app.FunnelReader
+	Tracker   app.Tracker
+	Flags     app.Flags
+	Metrics   Metrics
+	Blog      *blog.Blog
+	// DatabaseUp says whether the database answered when it was last asked.
+	DatabaseUp func() bool
+	Version    string
+
+	// PublicHost is the host in absolute links; the request's when empty.
+	PublicHost     string
+	TrustedProxies []netip.Prefix
+}
+
+type server struct {
+	d     Deps
+	api   huma.API
+	mux   *http.ServeMux
+	keys  *keyCache
+	pages map[string]*template.Template
+}
+
+// New returns the handler of the public listener.
+func New(d Deps) (http.Handler, error) {
+	s, err := newServer(d)
+	if err != nil {
+		return nil, err
+	}
+	return s.wrap(s.mux), nil
+}
+
+func newServer(d Deps) (*server, error) {
+	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.Funnel == nil || d.Tracker == nil ||
+		d.Flags == nil || d.Metrics == nil || d.Blog == nil || d.DatabaseUp == nil || d.Version == "" {
+		return nil, errors.New("web.New: a required dependency is missing")
+	}
+	pages, err := parsePages()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{d: d, mux: http.NewServeMux(), keys: newKeyCache(d.Keys, d.Now), pages: pages}
+	s.api = humago.New(s.mux, apiConfig(d.Version))
+	s.routes()
+	return s, nil
+}
+
+// routes is every route of the public listener.
+func (s *server) routes() {
+	s.registerOnboard()
+	s.registerCustomer()
+	s.registerFunnel()
+	s.registerHealth()
+	s.mux.HandleFunc("GET /{$}", s.home)
+	s.mux.HandleFunc("GET /blog", s.blogIndex)
+	s.mux.HandleFunc("GET /blog/{slug}", s.blogPost)
+	s.mux.HandleFunc("GET /blog/rss.xml", s.blogRSS)
+	s.mux.HandleFunc("GET /static/style.css", serveStyle)
+	s.mux.HandleFunc("/", s.notFound)
+}
+
+func apiConfig(version string) huma.Config {
+	config := huma.DefaultConfig("RSOLV API", version)
+	config.OpenAPIPath = "/api/openapi"
+	config.DocsPath = "" // the page would load scripts from elsewhere
+	config.SchemasPath = ""
+	config.CreateHooks = nil // no $schema members in bodies
+	config.Info.Description = "Errors are problem details (RFC 9457) with the members error, code and requestId."
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"apiKey": {Type: "apiKey", In: "header", Name: "x-api-key"},
+		"bearer": {Type: "http", Scheme: "bearer"},
+	}
+	return config
+}
+
+// register adds an operation whose handler returns errors of the domain.
+func register[I, O any](s *server, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			s.logUnexpected(ctx, err)
+			return nil, newProblem(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// NewHTTPServer returns a server with the time-outs of the public listener.
+func NewHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
