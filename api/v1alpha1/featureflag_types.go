@@ -30,7 +30,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.key) || !self.key.startsWith('rsolv_') || self.deploymentRef.name == 'rsolv'",messageExpression="'key \"' + self.key + '\" begins with the reserved prefix \"rsolv_\"; use \"' + self.key.replace('rsolv_', \"\", 1) + '\"'"
 // +kubebuilder:validation:XValidation:rule="!has(self.key) || !self.key.startsWith(self.deploymentRef.name.replace('-', '_') + '_')",messageExpression="'key \"' + self.key + '\" begins with the app name; use \"' + self.key.replace(self.deploymentRef.name.replace('-', '_') + '_', \"\", 1) + '\"'"
 // +kubebuilder:validation:XValidation:rule="has(self.variants) || self.type == 'Boolean'",messageExpression="'a flag of type ' + self.type + ' needs variants: list its possible values under spec.variants'"
-// +kubebuilder:validation:XValidation:rule="has(self.variants) ? self.variants.exists(v, v.name == self.defaultVariant) : self.defaultVariant in ['enabled', 'disabled']",messageExpression="'defaultVariant \"' + self.defaultVariant + '\" is not a variant; use ' + (has(self.variants) ? 'the name of one under spec.variants' : 'enabled or disabled')"
+// +kubebuilder:validation:XValidation:rule="has(self.variants) ? self.variants.exists(v, v.name == self.defaultVariant) : (self.type != 'Boolean' || self.defaultVariant in ['enabled', 'disabled'])",messageExpression="'defaultVariant \"' + self.defaultVariant + '\" is not a variant; use ' + (has(self.variants) ? 'the name of one under spec.variants' : 'enabled or disabled')"
 type FeatureFlagSpec struct {
 	// DeploymentRef is the RsolvDeployment in the same namespace whose pods
 	// see this flag.
