@@ -18,9 +18,9 @@ const (
 	// ManagedBy is the value of LabelManagedBy.
 	ManagedBy = "rsolv-operator"
 
-	// AnnotationFlagsDigest on a pod is touched when its flags changed, so
-	// that the kubelet refreshes the mounted ConfigMap at once instead of at
-	// its next periodic sync.
+	// AnnotationFlagsDigest on the flags ConfigMap names its content. On a pod
+	// it is touched when the flags changed, so that the kubelet refreshes the
+	// mounted ConfigMap at once instead of at its next periodic sync.
 	AnnotationFlagsDigest = "rsolv.dev/flags-digest"
 	// AnnotationFlagsNudgedAt is when AnnotationFlagsDigest was written, in
 	// Unix milliseconds.

@@ -56,3 +56,7 @@ func Owner(owner metav1.Object, kind string) *metav1ac.OwnerReferenceApplyConfig
 		WithController(true).
 		WithBlockOwnerDeletion(true)
 }
+
+// FlagsName is the ConfigMap with the flags of the app called deployment: its
+// FeatureFlags make it, its pods mount it.
+func FlagsName(deployment string) string { return deployment + "-flags" }

@@ -79,7 +79,8 @@ func run(m *testing.M) (code int, err error) {
 		CRDInstallOptions:     envtest.CRDInstallOptions{Scheme: Scheme()},
 	}
 	if restConfig, err = environment.Start(); err != nil {
-		return 1, fmt.Errorf("starting the API server: %w", err)
+		// What did start, etcd for one, must not outlive a failed start.
+		return 1, errors.Join(fmt.Errorf("starting the API server: %w", err), environment.Stop())
 	}
 	// The tests are clients like any other; they must not be slowed down by
 	// the client-side limits meant for people.

@@ -18,7 +18,7 @@ const MaxFileBytes = 900 << 10
 
 // ConfigMapName is the name of the ConfigMap with the flags of the app called
 // deployment. Its file is under contract.FlagsFile.
-func ConfigMapName(deployment string) string { return deployment + "-flags" }
+func ConfigMapName(deployment string) string { return render.FlagsName(deployment) }
 
 // Input is what a plan is made of.
 type Input struct {

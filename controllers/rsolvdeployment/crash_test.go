@@ -1,0 +1,115 @@
+package rsolvdeployment
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
+)
+
+// errKilled is how a manager dies in the tests.
+var errKilled = errors.New("killed")
+
+// dying is a client whose n-th write fails, either before it reaches the API
+// server or after; so do all writes after it.
+func dying(tb testing.TB, n int, after bool) (client.Client, *int) {
+	tb.Helper()
+	writes := new(int)
+	write := func(do func() error) error {
+		*writes++
+		if *writes > n || (*writes == n && !after) {
+			return errKilled
+		}
+		err := do()
+		if *writes == n {
+			return errors.Join(err, errKilled)
+		}
+		return err
+	}
+	return interceptor.NewClient(shared(tb), interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			return write(func() error { return c.Create(ctx, object, options...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			return write(func() error { return c.Delete(ctx, object, options...) })
+		},
+		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			return write(func() error { return c.Apply(ctx, object, options...) })
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			return write(func() error { return c.SubResource(sub).Patch(ctx, object, patch, options...) })
+		},
+	}), writes
+}
+
+// TestManagerKilledAtAnyWrite kills the manager before and after each of its
+// writes in the life of an app: made, then moved to another image with other
+// secrets and an autoscaler. Whatever the next one finds, migrations run once
+// each and the app becomes ready.
+func TestManagerKilledAtAnyWrite(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]bool{"before it": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n, done := 1, false; !done; n++ {
+				writes := killedAt(t, n, after)
+				if done = writes < n; done && n < 12 {
+					t.Fatalf("only %d writes in the life of an app", writes)
+				}
+			}
+		})
+	}
+}
+
+// killedAt lives through the life of an app with the manager killed at the
+// n-th write, and returns how many writes there were up to then.
+func killedAt(t *testing.T, n int, after bool) int {
+	t.Helper()
+	f := newFixture(t).secrets().create(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Replicas = nil })
+	c, writes := dying(t, n, after)
+	f.restart(c)
+	f.live()
+	f.secret("rsolv-stripe", map[string]string{"STRIPE_API_KEY": "sk_live_other", "STRIPE_WEBHOOK_SECRET": webhook})
+	f.edit(func(rd *v1alpha1.RsolvDeployment) {
+		autoscaled(rd)
+		rd.Spec.Image, rd.Spec.Ingress = "ghcr.io/rsolv-dev/rsolv:v2", nil
+	})
+	f.live()
+	f.wantReplicas(2)
+	if jobs := f.jobs(); len(jobs) != 2 {
+		t.Fatalf("killed at write %d: %d Jobs, want one for each image", n, len(jobs))
+	}
+	return *writes
+}
+
+// live plays kubelet until the app is ready, and replaces the reconciler when
+// it dies.
+func (f *fixture) live() {
+	f.t.Helper()
+	for range 12 {
+		_, err := f.try(f.t.Context())
+		if errors.Is(err, errKilled) {
+			f.restart(f.client)
+			continue
+		}
+		f.must(err)
+		f.finishJobs(batchv1.JobComplete, "")
+		deployment, err := ownDeployment(f.t.Context(), f.client, f.rd())
+		f.must(err)
+		if deployment != nil {
+			f.must(testenv.RollOut(f.t.Context(), f.client, deployment))
+		}
+		rd := f.rd()
+		if rd.Status.Phase == v1alpha1.PhaseReady && rd.Status.ObservedGeneration == rd.Generation {
+			return
+		}
+	}
+	f.t.Fatalf("not ready: %+v", f.rd().Status)
+}

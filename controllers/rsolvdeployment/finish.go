@@ -1,0 +1,138 @@
+package rsolvdeployment
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/status"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
+)
+
+// conditions in the order of a rollout.
+var rolloutConditions = []string{
+	v1alpha1.ConditionSecretsReady, v1alpha1.ConditionMigrationsComplete, v1alpha1.ConditionAvailable,
+}
+
+// staleRetry is when to compute again a status that was computed from a stale
+// object; the cache is fresh by then.
+const staleRetry = 100 * time.Millisecond
+
+// finish writes the status and decides about the next look. It is the only
+// place that does either; h is the hold that stopped the rollout, or nil.
+func (r *Reconciler) finish(ctx context.Context, before *v1alpha1.RsolvDeployment, s *scope, h *held) (ctrl.Result, error) {
+	progress := s.writeStatus(h)
+	changed, err := status.Patch(ctx, r.Client, before, s.rd)
+	switch {
+	case apierrors.IsConflict(err):
+		return ctrl.Result{RequeueAfter: staleRetry}, nil
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, nil // deleted meanwhile
+	case err != nil:
+		return ctrl.Result{}, err
+	}
+	if changed {
+		r.announce(before, s.rd, progress)
+	}
+	return s.nextLook(h), nil
+}
+
+func (s *scope) nextLook(h *held) ctrl.Result {
+	switch {
+	case h != nil:
+		return ctrl.Result{RequeueAfter: h.after}
+	case len(s.refused) > 0:
+		return ctrl.Result{RequeueAfter: retryRefused}
+	default:
+		return ctrl.Result{}
+	}
+}
+
+// writeStatus turns what was learned into the status of s.rd.
+func (s *scope) writeStatus(h *held) status.Progress {
+	st, generation := &s.rd.Status, s.rd.Generation
+	for i, condition := range rolloutConditions {
+		verdict, ok := s.verdicts[condition]
+		if !ok {
+			verdict = status.Unknown(v1alpha1.ReasonNotEvaluated, s.waitingFor(i))
+		}
+		status.Set(&st.Conditions, generation, condition, verdict)
+	}
+	ready, progress, phase := s.conclude(h)
+	status.Summarise(&st.Conditions, generation, ready, progress)
+
+	st.ObservedGeneration = generation
+	st.Phase = phase
+	st.Desired = s.desired
+	st.Replicas, st.Available, st.Image = 0, 0, runningImage(s.deployment)
+	if s.deployment != nil {
+		st.Replicas, st.Available = s.deployment.Status.Replicas, s.deployment.Status.AvailableReplicas
+	}
+	st.Selector = labels.SelectorFromSet(workload.SelectorLabels(s.rd.Name)).String()
+	if s.completed != nil {
+		st.Migrations = s.completed
+	}
+	st.FailedMigrations = s.failed
+	st.Flags = s.flags
+	return progress
+}
+
+// waitingFor says which condition the i-th one, not evaluated, waits for.
+func (s *scope) waitingFor(i int) string {
+	for _, earlier := range rolloutConditions[:i] {
+		if verdict, ok := s.verdicts[earlier]; ok && !verdict.Is() {
+			return "not evaluated: " + earlier + " comes first"
+		}
+	}
+	return "not evaluated: see Ready"
+}
+
+// conclude sums up: a held rollout before refused children, and both before
+// what the pods are doing.
+func (s *scope) conclude(h *held) (ready status.Verdict, progress status.Progress, phase string) {
+	available, progress, phase := availability(s.deployment)
+	switch {
+	case h != nil:
+		verdict := status.False(h.verdict.Reason, h.verdict.Message)
+		if len(s.refused) > 0 {
+			verdict.Message += "; " + mask(refusal(s.refused).Message, s.env)
+		}
+		return verdict, h.progress, h.phase
+	case len(s.refused) > 0:
+		verdict := refusal(s.refused)
+		return status.False(verdict.Reason, mask(verdict.Message, s.env)), status.Stuck, v1alpha1.PhaseHeld
+	case !available.Is():
+		return status.False(available.Reason, available.Message), progress, phase
+	default:
+		return status.True(v1alpha1.ReasonSucceeded, available.Message), status.Done, v1alpha1.PhaseReady
+	}
+}
+
+// noteLimit is the API server's bound on an event's note, in bytes.
+const noteLimit = 1024
+
+// announce tells of a change of phase, or of Ready's status or reason, and of
+// nothing else.
+func (r *Reconciler) announce(before, after *v1alpha1.RsolvDeployment, progress status.Progress) {
+	was := apimeta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
+	is := apimeta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
+	if was != nil && was.Status == is.Status && was.Reason == is.Reason && before.Status.Phase == after.Status.Phase {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if progress == status.Stuck {
+		kind = corev1.EventTypeWarning
+	}
+	note := is.Message
+	if len(note) > noteLimit {
+		note = strings.ToValidUTF8(note[:noteLimit-len("…")], "") + "…"
+	}
+	r.Recorder.Eventf(after, nil, kind, is.Reason, after.Status.Phase, "%s", note)
+}

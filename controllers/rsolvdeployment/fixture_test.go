@@ -1,0 +1,240 @@
+package rsolvdeployment
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/child"
+	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// The values that must never show up anywhere.
+const (
+	password  = "tr0ub4dor-and-3"
+	stripeKey = "sk_live_9fK2mQ"
+	webhook   = "whsec_77aQzz"
+	goodURL   = "postgres://rsolv:" + password + "@db.internal:5432/rsolv"
+)
+
+// notes is an event recorder that keeps what it is told.
+type notes struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (n *notes) Eventf(_, _ runtime.Object, kind, reason, action, note string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.list = append(n.list, strings.Join([]string{kind, reason, action, fmt.Sprintf(note, args...)}, " "))
+}
+
+func (n *notes) all() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]string(nil), n.list...)
+}
+
+// fixture is one app in a namespace of its own, reconciled by hand: the test
+// plays kubelet, Job controller and Deployment controller. The reconciler
+// reads from the API server throughout, so that a step is a step.
+type fixture struct {
+	t      *testing.T
+	client client.Client
+	notes  *notes
+	key    client.ObjectKey
+	r      *Reconciler
+}
+
+var (
+	sharedOnce   sync.Once
+	sharedClient client.WithWatch
+	errShared    error
+)
+
+// shared is the uncached client of all tests: making one costs a discovery.
+func shared(tb testing.TB) client.WithWatch {
+	tb.Helper()
+	sharedOnce.Do(func() {
+		sharedClient, errShared = client.NewWithWatch(testenv.Config(), client.Options{Scheme: testenv.Scheme()})
+	})
+	if errShared != nil {
+		tb.Fatal(errShared)
+	}
+	return sharedClient
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{
+		t: t, client: shared(t), notes: &notes{},
+		key: client.ObjectKey{Namespace: testenv.Namespace(t), Name: "rsolv"},
+	}
+	f.restart(f.client)
+	return f
+}
+
+// restart replaces the reconciler by one that remembers nothing.
+func (f *fixture) restart(c client.Client) {
+	f.r = &Reconciler{Client: c, Live: c, Applier: child.NewApplier(c, c), Recorder: f.notes, Random: counting}
+}
+
+// counting makes keys that a test can compute too.
+func counting(into []byte) error {
+	for i := range into {
+		into[i] = byte(i)
+	}
+	return nil
+}
+
+func (f *fixture) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// secrets makes the two Secrets of the sample with good values.
+func (f *fixture) secrets() *fixture {
+	f.t.Helper()
+	f.secret("rsolv-db", map[string]string{"database-url": goodURL})
+	f.secret("rsolv-stripe", map[string]string{"STRIPE_API_KEY": stripeKey, "STRIPE_WEBHOOK_SECRET": webhook})
+	return f
+}
+
+// secret makes a Secret, or replaces the data of one.
+func (f *fixture) secret(name string, values map[string]string) {
+	f.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: name}}
+	err := f.client.Get(f.t.Context(), client.ObjectKeyFromObject(secret), secret)
+	secret.Data = map[string][]byte{}
+	for key, value := range values {
+		secret.Data[key] = []byte(value)
+	}
+	if err != nil {
+		f.must(f.client.Create(f.t.Context(), secret))
+		return
+	}
+	f.must(f.client.Update(f.t.Context(), secret))
+}
+
+// create makes the app, by default with two pods and an Ingress.
+func (f *fixture) create(changes ...func(*v1alpha1.RsolvDeployment)) *fixture {
+	f.t.Helper()
+	two := int32(2)
+	rd := &v1alpha1.RsolvDeployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: f.key.Name},
+		Spec: v1alpha1.RsolvDeploymentSpec{
+			Image:    "ghcr.io/rsolv-dev/rsolv:v1",
+			Replicas: &two,
+			Database: v1alpha1.Database{SecretRef: v1alpha1.SecretKeyReference{Name: "rsolv-db", Key: "database-url"}},
+			Secrets:  []v1alpha1.SecretSource{{Name: "rsolv-stripe", RequiredKeys: []string{"STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET"}}},
+			Ingress:  &v1alpha1.Ingress{Hosts: []string{"rsolv.dev"}},
+		},
+	}
+	for _, change := range changes {
+		change(rd)
+	}
+	f.must(f.client.Create(f.t.Context(), rd))
+	return f
+}
+
+func autoscaled(rd *v1alpha1.RsolvDeployment) {
+	rd.Spec.Replicas = nil
+	rd.Spec.Autoscaling = &v1alpha1.Autoscaling{MinReplicas: 2, MaxReplicas: 10}
+}
+
+func (f *fixture) edit(change func(*v1alpha1.RsolvDeployment)) {
+	f.t.Helper()
+	rd := f.rd()
+	change(rd)
+	f.must(f.client.Update(f.t.Context(), rd))
+}
+
+func (f *fixture) image(image string) {
+	f.t.Helper()
+	f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Image = image })
+}
+
+// try reconciles once.
+func (f *fixture) try(ctx context.Context) (ctrl.Result, error) {
+	return f.r.Reconcile(ctx, ctrl.Request{NamespacedName: f.key})
+}
+
+// reconcile reconciles once and wants no error.
+func (f *fixture) reconcile() {
+	f.t.Helper()
+	if _, err := f.try(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// ready brings a new app, or a new image, all the way.
+func (f *fixture) ready() *fixture {
+	f.t.Helper()
+	f.reconcile()
+	f.finishJobs(batchv1.JobComplete, "")
+	f.reconcile()
+	f.rollOut()
+	f.reconcile()
+	f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	return f
+}
+
+func (f *fixture) rd() *v1alpha1.RsolvDeployment {
+	f.t.Helper()
+	rd := &v1alpha1.RsolvDeployment{}
+	f.must(f.client.Get(f.t.Context(), f.key, rd))
+	return rd
+}
+
+func (f *fixture) deployment() *appsv1.Deployment {
+	f.t.Helper()
+	deployment := &appsv1.Deployment{}
+	f.must(f.client.Get(f.t.Context(), f.key, deployment))
+	return deployment
+}
+
+func (f *fixture) rollOut() {
+	f.t.Helper()
+	f.must(testenv.RollOut(f.t.Context(), f.client, f.deployment()))
+}
+
+func (f *fixture) jobs() []batchv1.Job {
+	f.t.Helper()
+	var jobs batchv1.JobList
+	f.must(f.client.List(f.t.Context(), &jobs, client.InNamespace(f.key.Namespace)))
+	return jobs.Items
+}
+
+// finishJobs ends all Jobs that have not ended.
+func (f *fixture) finishJobs(as batchv1.JobConditionType, message string) {
+	f.t.Helper()
+	for _, job := range f.jobs() {
+		if len(job.Status.Conditions) == 0 {
+			f.must(testenv.FinishJob(f.t.Context(), f.client, &job, as, message))
+		}
+	}
+}
+
+func (f *fixture) deleteJobs() {
+	f.t.Helper()
+	f.must(f.client.DeleteAllOf(f.t.Context(), &batchv1.Job{},
+		client.InNamespace(f.key.Namespace), client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	if jobs := f.jobs(); len(jobs) != 0 {
+		f.t.Fatalf("%d Jobs are left", len(jobs))
+	}
+}

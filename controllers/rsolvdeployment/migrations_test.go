@@ -1,0 +1,116 @@
+package rsolvdeployment
+
+import (
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
+)
+
+func TestMigrationsComeBeforeTheDeploymentChanges(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create().ready()
+	f.image("ghcr.io/rsolv-dev/rsolv:v2")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseMigrating)
+	f.want(v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	if got := f.rd().Status.Image; got != "ghcr.io/rsolv-dev/rsolv:v1" {
+		t.Fatalf("while migrating the pods run %s", got)
+	}
+
+	// A newer spec waits for the running migrations, then has its own.
+	f.image("ghcr.io/rsolv-dev/rsolv:v3")
+	f.reconcile()
+	message := f.want(v1alpha1.ConditionMigrationsComplete, metav1.ConditionFalse, v1alpha1.ReasonMigrationRunning)
+	if !strings.Contains(message, "still runs older migrations") || len(f.jobs()) != 2 {
+		t.Fatalf("%d Jobs; %s", len(f.jobs()), message)
+	}
+	f.finishJobs(batchv1.JobComplete, "")
+	f.reconcile()
+	if jobs := f.jobs(); len(jobs) != 3 {
+		t.Fatalf("%d Jobs, want one for each image", len(jobs))
+	}
+	f.ready()
+	if got := f.rd().Status; got.Image != "ghcr.io/rsolv-dev/rsolv:v3" || got.Migrations.Image != got.Image {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestFailedMigrationHoldsUntilAskedForAnother(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create().ready()
+	f.image("ghcr.io/rsolv-dev/rsolv:v2")
+	f.reconcile()
+	f.failWith("relation \"customers\" exists already; connected by " + goodURL + " as " + password)
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseFailed)
+	f.wantReady(metav1.ConditionFalse, v1alpha1.ReasonMigrationFailed)
+	message := f.want(v1alpha1.ConditionMigrationsComplete, metav1.ConditionFalse, v1alpha1.ReasonMigrationFailed)
+	if !strings.Contains(message, `relation "customers" exists already; connected by *** as ***`) ||
+		!strings.Contains(message, "kubectl annotate rd rsolv rsolv.dev/retry-requested-at=") {
+		t.Errorf("message: %s", message)
+	}
+	if got := f.rd().Status.Image; got != "ghcr.io/rsolv-dev/rsolv:v1" {
+		t.Errorf("after a failed migration the pods run %s", got)
+	}
+
+	// It is not repeated by itself, not even when the Job is gone.
+	f.deleteJobs()
+	f.restart(f.client)
+	f.reconcile()
+	if got := f.want(v1alpha1.ConditionMigrationsComplete, metav1.ConditionFalse, v1alpha1.ReasonMigrationFailed); got != message {
+		t.Errorf("the message was lost: %s", got)
+	}
+	if jobs := f.jobs(); len(jobs) != 0 {
+		t.Fatalf("%d Jobs nobody asked for", len(jobs))
+	}
+
+	f.retry("2025-11-03T19:00:00Z")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseMigrating)
+	f.finishJobs(batchv1.JobFailed, "again")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseFailed)
+	f.retry("2025-11-03T20:00:00Z")
+	f.ready()
+	if st := f.rd().Status; st.Image != "ghcr.io/rsolv-dev/rsolv:v2" || st.FailedMigrations != nil {
+		t.Errorf("%+v", st)
+	}
+
+	// The annotation that stays behind repeats nothing, and neither does its removal.
+	f.deleteJobs()
+	f.reconcile()
+	f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Annotations = nil })
+	f.reconcile()
+	if jobs := f.jobs(); len(jobs) != 0 {
+		t.Errorf("%d Jobs after the migrations were complete", len(jobs))
+	}
+	f.wantPhase(v1alpha1.PhaseReady)
+}
+
+// failWith fails the Job that runs, with a pod that left a message.
+func (f *fixture) failWith(message string) {
+	f.t.Helper()
+	for _, job := range f.jobs() {
+		if len(job.Status.Conditions) > 0 {
+			continue
+		}
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: job.Name + "-x", Labels: job.Spec.Template.Labels},
+			Spec:       job.Spec.Template.Spec,
+		}
+		pod.Labels[batchv1.JobNameLabel] = job.Name
+		f.must(f.client.Create(f.t.Context(), pod))
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			Name:  workload.MigrationContainer,
+			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: message, FinishedAt: metav1.Now()}},
+		}}
+		f.must(f.client.Status().Update(f.t.Context(), pod))
+	}
+	f.finishJobs(batchv1.JobFailed, "Job has reached the specified backoff limit")
+}

@@ -1,0 +1,89 @@
+package rsolvdeployment
+
+import (
+	"strings"
+	"testing"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
+)
+
+func TestAutoscalerHandOverDropsNoPod(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]*int32{"to no number": nil, "to a number": ptr.To[int32](4)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t).secrets().create().ready()
+			f.edit(autoscaled)
+			f.reconcile()
+			f.wantReplicas(2)
+			if got := f.names(workload.HorizontalPodAutoscalerKind); len(got) != 1 {
+				t.Fatalf("autoscalers: %v", got)
+			}
+
+			f.scaleDeployment(5)
+			f.image("ghcr.io/rsolv-dev/rsolv:v2") // a rollout in between leaves the number alone
+			f.ready()
+			f.wantReplicas(5)
+			if got := f.rd().Status.Desired; got != 5 {
+				t.Errorf("status.desired is %d", got)
+			}
+
+			f.scaleDeployment(6) // the autoscaler's last word, not reconciled before it goes
+			f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Autoscaling, rd.Spec.Replicas = nil, after })
+			f.reconcile()
+			want := int32(6)
+			if after != nil {
+				want = *after
+			}
+			f.wantReplicas(want)
+			if got := f.names(workload.HorizontalPodAutoscalerKind); got != nil {
+				t.Errorf("autoscalers left: %v", got)
+			}
+			f.scaleDeployment(1) // nobody's number now
+			f.restart(f.client)
+			f.reconcile()
+			f.wantReplicas(want)
+		})
+	}
+}
+
+func (f *fixture) wantReplicas(want int32) {
+	f.t.Helper()
+	if got := *f.deployment().Spec.Replicas; got != want {
+		f.t.Fatalf("%d pods, want %d", got, want)
+	}
+}
+
+// scaleDeployment scales as an autoscaler does.
+func (f *fixture) scaleDeployment(replicas int32) {
+	f.t.Helper()
+	f.must(f.client.SubResource("scale").Update(f.t.Context(), f.deployment(),
+		client.WithSubResourceBody(&autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: replicas}}),
+		client.FieldOwner("kube-controller-manager")))
+}
+
+func TestScaleSubresource(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create().ready()
+	scale := &autoscalingv1.Scale{}
+	f.must(f.client.SubResource("scale").Get(t.Context(), f.rd(), scale))
+	if scale.Spec.Replicas != 2 || scale.Status.Replicas != 2 || !strings.Contains(scale.Status.Selector, "rsolv.dev/deployment=rsolv") {
+		t.Errorf("scale: %+v %+v", scale.Spec, scale.Status)
+	}
+	scale.Spec.Replicas = 4
+	f.must(f.client.SubResource("scale").Update(t.Context(), f.rd(), client.WithSubResourceBody(scale)))
+	f.reconcile()
+	f.wantReplicas(4)
+	f.edit(autoscaled)
+	err := f.client.SubResource("scale").Update(t.Context(), f.rd(),
+		client.WithSubResourceBody(&autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 3}}))
+	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "exclude each other") {
+		t.Errorf("scaling an autoscaled app by hand: %v", err)
+	}
+}

@@ -1,0 +1,118 @@
+package rsolvdeployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
+)
+
+// secretIndex finds the RsolvDeployments that refer to a Secret.
+const secretIndex = "spec.secretNames"
+
+// workers is how many apps are reconciled at a time.
+const workers = 4
+
+// SetupWithManager adds the controller to the manager.
+//
+// Children are watched by name rather than by owner: that also tells when a
+// stranger's object that stood in the way is gone. Deployments and Jobs are
+// cached whole, for they are observed; of all others only the metadata.
+func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
+	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Random == nil {
+		return errors.New("rsolvdeployment: a field of the Reconciler is not set")
+	}
+	err := manager.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RsolvDeployment{}, secretIndex,
+		func(object client.Object) []string {
+			return workload.SecretNames(&object.(*v1alpha1.RsolvDeployment).Spec)
+		})
+	if err != nil {
+		return fmt.Errorf("indexing the secrets of RsolvDeployments: %w", err)
+	}
+	byName := handler.EnqueueRequestsFromMapFunc(r.appsOf)
+	declared := builder.WithPredicates(predicate.Funcs{UpdateFunc: declarationChanged})
+	err = ctrl.NewControllerManagedBy(manager).
+		Named("rsolvdeployment").
+		For(&v1alpha1.RsolvDeployment{}, builder.WithPredicates(
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&appsv1.Deployment{}, byName).
+		Watches(&batchv1.Job{}, byName).
+		Watches(&corev1.ConfigMap{}, byName, builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, byName, builder.OnlyMetadata).
+		Watches(&corev1.Service{}, byName, builder.OnlyMetadata).
+		Watches(&corev1.ServiceAccount{}, byName, builder.OnlyMetadata).
+		Watches(&policyv1.PodDisruptionBudget{}, byName, builder.OnlyMetadata, declared).
+		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, byName, builder.OnlyMetadata, declared).
+		Watches(&networkingv1.Ingress{}, byName, builder.OnlyMetadata, declared).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.appsReferringTo), builder.OnlyMetadata).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("making the RsolvDeployment controller: %w", err)
+	}
+	return nil
+}
+
+// appsOf finds the apps that an object of this name is, or stands in the way
+// of, a child of.
+func (r *Reconciler) appsOf(ctx context.Context, object client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, name := range workload.AppNames(object.GetName()) {
+		key := types.NamespacedName{Namespace: object.GetNamespace(), Name: name}
+		// An app that cannot be read is reconciled as well; that is where the
+		// error is dealt with.
+		if err := r.Client.Get(ctx, key, &v1alpha1.RsolvDeployment{}); client.IgnoreNotFound(err) == nil && err != nil {
+			continue
+		}
+		requests = append(requests, reconcile.Request{NamespacedName: key})
+	}
+	return requests
+}
+
+// appsReferringTo finds the apps that are given values of a Secret.
+func (r *Reconciler) appsReferringTo(ctx context.Context, secret client.Object) []reconcile.Request {
+	var apps v1alpha1.RsolvDeploymentList
+	err := r.Client.List(ctx, &apps, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()})
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "finding the apps that refer to a secret", "secret", secret.GetName())
+		return nil
+	}
+	requests := make([]reconcile.Request, len(apps.Items))
+	for i := range apps.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&apps.Items[i])
+	}
+	return requests
+}
+
+// declarationChanged lets updates of the status alone pass by: an autoscaler
+// writes its own every few seconds.
+func declarationChanged(e event.UpdateEvent) bool {
+	if e.ObjectOld == nil || e.ObjectNew == nil || e.ObjectNew.GetGeneration() == 0 {
+		return true
+	}
+	return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+		!maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) ||
+		!maps.Equal(e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()) ||
+		!equality.Semantic.DeepEqual(e.ObjectOld.GetOwnerReferences(), e.ObjectNew.GetOwnerReferences()) ||
+		e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+}

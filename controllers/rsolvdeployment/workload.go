@@ -1,0 +1,139 @@
+package rsolvdeployment
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/status"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
+)
+
+// applyWorkload changes what the pods run. A new Deployment gets its number of
+// pods right after it is made, for it leaves replicas out.
+func (r *Reconciler) applyWorkload(ctx context.Context, s *scope) error {
+	if err := r.Applier.Apply(ctx, s.rd, workload.Deployment(s.rd, s.environment)); err != nil {
+		return err
+	}
+	if s.deployment != nil {
+		return nil
+	}
+	made := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: s.rd.Namespace, Name: s.rd.Name}}
+	return r.Applier.Scale(ctx, made, s.desired)
+}
+
+// observe reads what runs. The Deployment comes from the API server: from the
+// cache it might be the one before this reconcile changed it, and look ready.
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	deployment, err := ownDeployment(ctx, r.Live, s.rd)
+	if err != nil {
+		return err
+	}
+	s.deployment = deployment
+	if deployment != nil && s.rd.Spec.Autoscaling != nil && deployment.Spec.Replicas != nil {
+		s.desired = *deployment.Spec.Replicas
+	}
+	s.verdicts[v1alpha1.ConditionAvailable], _, _ = availability(deployment)
+	s.flags, err = r.publishedFlags(ctx, s.rd)
+	return err
+}
+
+// publishedFlags sums up the flags that the pods mount; nil while there are
+// none.
+func (r *Reconciler) publishedFlags(ctx context.Context, rd *v1alpha1.RsolvDeployment) (*v1alpha1.FlagsRecord, error) {
+	var published corev1.ConfigMap
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: rd.Namespace, Name: render.FlagsName(rd.Name)}, &published)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // absence is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the flags of %s: %w", rd.Name, err)
+	}
+	return flagsRecord(published.Data), nil
+}
+
+// flagsRecord is nil for data that is no flags file.
+func flagsRecord(data map[string]string) *v1alpha1.FlagsRecord {
+	file, ok := data[contract.FlagsFile]
+	if !ok {
+		return nil
+	}
+	var content struct {
+		Flags map[string]json.RawMessage `json:"flags"`
+	}
+	if err := json.Unmarshal([]byte(file), &content); err != nil {
+		return nil
+	}
+	return &v1alpha1.FlagsRecord{Count: int32(len(content.Flags)), Digest: contract.FlagsDigest([]byte(file))} //nolint:gosec // a ConfigMap has no room for 2³¹ flags
+}
+
+// availability judges a Deployment by its status alone.
+func availability(d *appsv1.Deployment) (verdict status.Verdict, progress status.Progress, phase string) {
+	if d == nil {
+		return status.Unknown(v1alpha1.ReasonNotEvaluated, "there are no pods yet"), status.Working, v1alpha1.PhasePending
+	}
+	desired := int32(1)
+	if d.Spec.Replicas != nil {
+		desired = *d.Spec.Replicas
+	}
+	st, progressing := &d.Status, progressReason(d)
+	rolling := func(format string, args ...any) (status.Verdict, status.Progress, string) {
+		return status.False(v1alpha1.ReasonRollingOut, fmt.Sprintf(format, args...)), status.Working, v1alpha1.PhaseRolling
+	}
+	switch {
+	case st.ObservedGeneration < d.Generation:
+		return rolling("the Deployment has not taken up its change yet")
+	case progressing == "ProgressDeadlineExceeded":
+		return status.False(v1alpha1.ReasonDeadlineExceeded, fmt.Sprintf(
+				"%d of %d new pods answer, and none more for %d s; the old ones keep serving. See why with "+
+					"kubectl describe pods -l %s=%s, then fix it or declare another image",
+				min(st.AvailableReplicas, st.UpdatedReplicas), desired, workload.ProgressDeadlineSeconds, contract.LabelDeployment, d.Name)),
+			status.Stuck, v1alpha1.PhaseFailed
+	case st.UpdatedReplicas < desired:
+		return rolling("%d of %d pods are new", st.UpdatedReplicas, desired)
+	case st.Replicas > st.UpdatedReplicas:
+		return rolling("%d old pods are still to go", st.Replicas-st.UpdatedReplicas)
+	case st.AvailableReplicas < desired && progressing == "NewReplicaSetAvailable":
+		return status.False(v1alpha1.ReasonPodsUnavailable, fmt.Sprintf(
+			"%d of %d pods answer; see why with kubectl describe pods -l %s=%s",
+			st.AvailableReplicas, desired, contract.LabelDeployment, d.Name)), status.Working, v1alpha1.PhaseDegraded
+	case st.AvailableReplicas < desired:
+		return rolling("%d of %d pods answer", st.AvailableReplicas, desired)
+	case desired == 0:
+		return status.True(v1alpha1.ReasonSucceeded, "no pod runs, as declared"), status.Done, v1alpha1.PhaseReady
+	default:
+		return status.True(v1alpha1.ReasonSucceeded, fmt.Sprintf("%d of %d pods answer", st.AvailableReplicas, desired)),
+			status.Done, v1alpha1.PhaseReady
+	}
+}
+
+func progressReason(d *appsv1.Deployment) string {
+	for _, c := range d.Status.Conditions {
+		if c.Type == appsv1.DeploymentProgressing {
+			return c.Reason
+		}
+	}
+	return ""
+}
+
+// runningImage is the image that a Deployment's pods have or are getting.
+func runningImage(d *appsv1.Deployment) string {
+	if d == nil {
+		return ""
+	}
+	for i := range d.Spec.Template.Spec.Containers {
+		if c := &d.Spec.Template.Spec.Containers[i]; c.Name == workload.AppContainer {
+			return c.Image
+		}
+	}
+	return ""
+}

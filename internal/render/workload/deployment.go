@@ -1,0 +1,73 @@
+package workload
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render"
+)
+
+// AppContainer is the container that serves.
+const AppContainer = "app"
+
+// ProgressDeadlineSeconds is how long a rollout may stand still before it
+// counts as failed.
+const ProgressDeadlineSeconds = 600
+
+// Deployment runs the app. It leaves replicas out: they are applied apart, so
+// that an autoscaler can take them over without a pod being dropped.
+func Deployment(rd *v1alpha1.RsolvDeployment, env Environment) *unstructured.Unstructured {
+	object := appsv1ac.Deployment(rd.Name, rd.Namespace).WithSpec(appsv1ac.DeploymentSpec().
+		WithSelector(selector(rd.Name)).
+		WithProgressDeadlineSeconds(ProgressDeadlineSeconds).
+		WithRevisionHistoryLimit(3).
+		WithStrategy(appsv1ac.DeploymentStrategy().
+			WithType(appsv1.RollingUpdateDeploymentStrategyType).
+			WithRollingUpdate(appsv1ac.RollingUpdateDeployment().
+				WithMaxSurge(intstr.FromInt32(1)).
+				WithMaxUnavailable(intstr.FromInt32(0)))).
+		WithTemplate(corev1ac.PodTemplateSpec().
+			WithLabels(render.Labels(rd.Name, contract.ComponentServer)).
+			WithAnnotations(map[string]string{"kubectl.kubernetes.io/default-container": AppContainer}).
+			WithSpec(serverPod(rd, env))))
+	object.ObjectMetaApplyConfiguration = meta(rd, rd.Name, contract.ComponentServer)
+	return render.Object(object)
+}
+
+func serverPod(rd *v1alpha1.RsolvDeployment, env Environment) *corev1ac.PodSpecApplyConfiguration {
+	app := container(rd, AppContainer, contract.CommandServe, env).
+		WithPorts(
+			corev1ac.ContainerPort().WithName(contract.PublicPortName).
+				WithContainerPort(contract.PublicPort).WithProtocol(corev1.ProtocolTCP),
+			corev1ac.ContainerPort().WithName(contract.AdminPortName).
+				WithContainerPort(contract.AdminPort).WithProtocol(corev1.ProtocolTCP)).
+		// A failed startup probe restarts the container, so it asks what the
+		// liveness probe asks: a pod that starts while the database is away
+		// waits for it, unready, and is not restarted.
+		WithStartupProbe(probe(contract.LivePath, 1, 1, 60)).
+		WithLivenessProbe(probe(contract.LivePath, 10, 5, 3)).
+		WithReadinessProbe(probe(contract.ReadyPath, 5, 3, 2)).
+		WithLifecycle(corev1ac.Lifecycle().WithPreStop(corev1ac.LifecycleHandler().
+			WithSleep(corev1ac.SleepAction().WithSeconds(contract.DrainSeconds)))).
+		WithVolumeMounts(corev1ac.VolumeMount().
+			WithName(flagsVolume).WithMountPath(contract.FlagsDir).WithReadOnly(true))
+	return podSpec(rd, app).
+		WithTerminationGracePeriodSeconds(contract.TerminationGraceSeconds).
+		// Not optional: a pod without its flags would answer with every flag
+		// off. And mounted as a directory: a change of the flags reaches the
+		// pods without touching this template.
+		WithVolumes(corev1ac.Volume().WithName(flagsVolume).
+			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(render.FlagsName(rd.Name)).WithOptional(false))).
+		WithTopologySpreadConstraints(corev1ac.TopologySpreadConstraint().
+			WithMaxSkew(1).
+			WithTopologyKey(corev1.LabelHostname).
+			WithWhenUnsatisfiable(corev1.ScheduleAnyway).
+			WithLabelSelector(selector(rd.Name)).
+			WithMatchLabelKeys(appsv1.DefaultDeploymentUniqueLabelKey))
+}

@@ -1,0 +1,48 @@
+package workload
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// hashDigits is the length of the hashes in names. With the longest app name,
+// 40 characters, the longest child name has 61 of the 63 that a label may
+// have.
+const hashDigits = 12
+
+// HashKeyName is the Secret with the random key of EnvSecretName.
+func HashKeyName(app string) string { return app + "-hash-key" }
+
+// derived matches the names of the children that have more than the app's name.
+var derived = regexp.MustCompile(`^(.+?)-(?:(?:config|env|migrate)-[0-9a-f]{12}|hash-key|flags)$`)
+
+// AppNames lists the apps that an object of this name could be a child of.
+func AppNames(object string) []string {
+	names := []string{object}
+	if match := derived.FindStringSubmatch(object); match != nil {
+		names = append(names, match[1])
+	}
+	return names
+}
+
+// IsEnvironment tells whether an object of this name is one of the immutable
+// copies, current or old, of the app's environment: a ConfigMap as ConfigMap
+// builds it, or a Secret as EnvSecret does.
+func IsEnvironment(app, object string) bool {
+	return strings.HasPrefix(object, app+"-config-") || strings.HasPrefix(object, app+"-env-")
+}
+
+// shortHash digests values that marshal to JSON in one way only: strings, and
+// maps and slices of them.
+func shortHash(values ...any) string {
+	raw, err := json.Marshal(values)
+	if err != nil {
+		panic(fmt.Sprintf("workload: hashing %T: %v", values, err)) // a fault in the program
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])[:hashDigits]
+}

@@ -1,0 +1,83 @@
+// Package workload builds what runs one app: its pods, what they are given,
+// how they are reached, and the migrations before them. Like all of render it
+// is pure: declarations in, objects out.
+package workload
+
+import (
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render"
+)
+
+// Kinds of the children, as the controllers look them up.
+var (
+	ServiceAccountKind          = schema.GroupVersionKind{Version: "v1", Kind: "ServiceAccount"}
+	ConfigMapKind               = schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}
+	SecretKind                  = schema.GroupVersionKind{Version: "v1", Kind: "Secret"}
+	ServiceKind                 = schema.GroupVersionKind{Version: "v1", Kind: "Service"}
+	DeploymentKind              = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	JobKind                     = schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}
+	PodDisruptionBudgetKind     = schema.GroupVersionKind{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}
+	HorizontalPodAutoscalerKind = schema.GroupVersionKind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"}
+	IngressKind                 = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}
+)
+
+// DefaultReplicas is the number of pods that an app starts with when neither
+// replicas nor autoscaling is declared.
+const DefaultReplicas = 2
+
+// Live returns the children that follow the declaration at once, outside any
+// rollout: none of them decides what a pod runs. The ServiceAccount comes
+// before them and apart, for pods act in its name.
+func Live(rd *v1alpha1.RsolvDeployment) []*unstructured.Unstructured {
+	objects := []*unstructured.Unstructured{Service(rd), PodDisruptionBudget(rd)}
+	if rd.Spec.Autoscaling != nil {
+		objects = append(objects, HorizontalPodAutoscaler(rd))
+	}
+	if rd.Spec.Ingress != nil {
+		objects = append(objects, Ingress(rd))
+	}
+	return objects
+}
+
+// Undeclared lists the kinds of the optional children that the declaration
+// does not, or no longer, ask for. They bear the app's name.
+func Undeclared(rd *v1alpha1.RsolvDeployment) []schema.GroupVersionKind {
+	var kinds []schema.GroupVersionKind
+	if rd.Spec.Autoscaling == nil {
+		kinds = append(kinds, HorizontalPodAutoscalerKind)
+	}
+	if rd.Spec.Ingress == nil {
+		kinds = append(kinds, IngressKind)
+	}
+	return kinds
+}
+
+// SelectorLabels choose the pods that serve. A Deployment's selector can never
+// change, so these two labels are forever: which app, and that it serves.
+func SelectorLabels(name string) map[string]string {
+	return map[string]string{
+		contract.LabelDeployment: name,
+		contract.LabelComponent:  contract.ComponentServer,
+	}
+}
+
+// meta is the metadata of a child: named, labelled and owned.
+func meta(rd *v1alpha1.RsolvDeployment, name, component string) *metav1ac.ObjectMetaApplyConfiguration {
+	m := metav1ac.ObjectMeta().
+		WithName(name).
+		WithNamespace(rd.Namespace).
+		WithLabels(render.Labels(rd.Name, component))
+	if owner := render.Owner(rd, v1alpha1.KindRsolvDeployment); owner != nil {
+		m.WithOwnerReferences(owner)
+	}
+	return m
+}
+
+func selector(name string) *metav1ac.LabelSelectorApplyConfiguration {
+	return metav1ac.LabelSelector().WithMatchLabels(SelectorLabels(name))
+}
