@@ -1,0 +1,154 @@
+package alertbaseline
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/status"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/dashboard"
+)
+
+const missingCRD = "the cluster does not know PrometheusRules, so that there are no alerts: install the CustomResourceDefinitions of " +
+	"prometheus-operator, or all of kube-prometheus-stack; the rules are applied as soon as " + ruleCRDName + " exists"
+
+// writeStatus turns what was learned into the status of the baseline.
+func (s *scope) writeStatus() {
+	st, generation := &s.baseline.Status, s.baseline.Generation
+	s.waiting()
+	s.rules = s.orBefore(v1alpha1.ConditionRulesApplied, s.rules)
+	s.dashboard = s.orBefore(v1alpha1.ConditionDashboardApplied, s.dashboard)
+	status.Set(&st.Conditions, generation, v1alpha1.ConditionRulesApplied, s.rules)
+	status.Set(&st.Conditions, generation, v1alpha1.ConditionDashboardApplied, s.dashboard)
+	ready, progress := s.readiness()
+	status.Summarise(&st.Conditions, generation, ready, progress)
+	st.ObservedGeneration = generation
+	st.Thresholds = int32(len(s.baseline.Spec.Thresholds)) //nolint:gosec // the schema allows 64
+	if s.counted {
+		st.Alerts = int32(alerts.Alerts(s.groups)) //nolint:gosec // four for each of 64 thresholds
+	}
+}
+
+// orBefore keeps the verdict of before on a child about which nothing was
+// learned, unless it spoke of another generation.
+func (s *scope) orBefore(condition string, learned status.Verdict) status.Verdict {
+	if learned.Status != "" {
+		return learned
+	}
+	if before := apimeta.FindStatusCondition(s.baseline.Status.Conditions, condition); before != nil && before.ObservedGeneration == s.baseline.Generation {
+		return status.Verdict{Status: before.Status, Reason: before.Reason, Message: before.Message}
+	}
+	return status.Unknown(v1alpha1.ReasonProgressing, "not applied yet; it is tried again")
+}
+
+// waiting are the verdicts while there is no app to watch.
+func (s *scope) waiting() {
+	if s.deployment {
+		return
+	}
+	wait := status.Unknown(v1alpha1.ReasonNotEvaluated, "waits for the RsolvDeployment "+quoted(s.baseline.Spec.DeploymentRef.Name))
+	s.rules, s.dashboard = wait, wait
+}
+
+// readiness sums the verdicts up.
+func (s *scope) readiness() (status.Verdict, status.Progress) {
+	switch {
+	case !s.deployment:
+		return status.False(v1alpha1.ReasonDeploymentMissing, fmt.Sprintf(
+			"there is no RsolvDeployment %s in this namespace: create it, or make a baseline for the app that there is",
+			quoted(s.baseline.Spec.DeploymentRef.Name))), status.Stuck
+	case s.rules.Reason == v1alpha1.ReasonProgressing || s.dashboard.Reason == v1alpha1.ReasonProgressing:
+		return status.False(v1alpha1.ReasonProgressing, "applying the rules and the dashboard"), status.Working
+	case isProblem(s.rules.Reason) && len(s.groups) > 0:
+		return status.False(v1alpha1.ReasonPartiallyApplied, s.rules.Message), status.Stuck
+	case !s.rules.Is():
+		return s.rules, status.Stuck
+	case !s.dashboard.Is():
+		return s.dashboard, status.Stuck
+	default:
+		return status.True(v1alpha1.ReasonSucceeded, s.rules.Message), status.Done
+	}
+}
+
+func isProblem(reason string) bool {
+	return reason == v1alpha1.ReasonInvalidThreshold || reason == v1alpha1.ReasonInvalidExpression
+}
+
+// rulesVerdict is the verdict on rules that were applied.
+func (s *scope) rulesVerdict() status.Verdict {
+	counts := "no alerts in place"
+	if len(s.groups) > 0 {
+		counts = plural(alerts.Alerts(s.groups), "alert") + " of " + plural(len(s.groups), "threshold") + " in place"
+	}
+	if len(s.rendered.Problems) == 0 {
+		return status.True(v1alpha1.ReasonSucceeded, counts)
+	}
+	messages := make([]string, 0, len(s.rendered.Problems)+1)
+	for _, problem := range s.rendered.Problems {
+		fate := " (it has no rules)"
+		if s.kept[problem.Threshold] {
+			fate = " (its last good rules stay)"
+		}
+		messages = append(messages, problem.Error()+fate)
+	}
+	messages = append(messages, counts)
+	return status.False(s.rendered.Problems[0].Reason, strings.Join(messages, "; "))
+}
+
+func (s *scope) dashboardVerdict() status.Verdict {
+	message := "the dashboard is in ConfigMap " + quoted(dashboard.Name(s.baseline.Name))
+	if url := alerts.DashboardURL(s.baseline); url != "" {
+		message += " and will be at " + url
+	}
+	if len(s.rendered.Problems) > 0 {
+		names := make([]string, 0, len(s.rendered.Problems))
+		for _, problem := range s.rendered.Problems {
+			names = append(names, quoted(problem.Threshold))
+		}
+		message += ", without the thresholds that have a problem: " + strings.Join(names, ", ")
+	}
+	return status.True(v1alpha1.ReasonSucceeded, message)
+}
+
+// announce records an event when Ready changed.
+func (r *Reconciler) announce(before, after *v1alpha1.AlertBaseline) {
+	was, is := readyOf(before), readyOf(after)
+	if was.Status == is.Status && was.Reason == is.Reason {
+		return
+	}
+	eventType := corev1.EventTypeWarning
+	if is.Status == metav1.ConditionTrue {
+		eventType = corev1.EventTypeNormal
+	}
+	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Apply", "%s", note(is.Message))
+}
+
+func readyOf(baseline *v1alpha1.AlertBaseline) metav1.Condition {
+	if ready := apimeta.FindStatusCondition(baseline.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		return *ready
+	}
+	return metav1.Condition{}
+}
+
+// note cuts a message to what an event can hold.
+func note(message string) string {
+	const limit = 1000
+	if len(message) <= limit {
+		return message
+	}
+	return strings.ToValidUTF8(message[:limit], "") + "…"
+}
+
+func plural(count int, noun string) string {
+	if count == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", count, noun)
+}
+
+func quoted(name string) string { return `"` + name + `"` }

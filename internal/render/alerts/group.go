@@ -1,0 +1,118 @@
+package alerts
+
+import "strings"
+
+// group renders a plan: first what is recorded, then the alerts that read it.
+func (c *compiler) group(p *Plan) Group {
+	g := Group{Name: p.Name, Interval: Interval, Rules: make([]Rule, 0, 8)}
+	record := func(suffix, expr string) {
+		g.Rules = append(g.Rules, Rule{Record: recordName(p.Name, suffix), Expr: expr, Labels: c.recordLabels})
+	}
+	traffic := ""
+	if p.source.traffic != "" && len(p.Bounds) > 0 {
+		record("traffic", p.source.traffic)
+		traffic = "\nand " + c.recorded(p.Name, "traffic") + " >= " + number(p.source.minRate)
+	}
+	record(p.source.suffix, p.source.value)
+	open := ""
+	for i := range p.Bounds {
+		if p.Bounds[i].BusinessHours {
+			record("local_time", c.hours.localTime)
+			record("business_hours", c.hours.open(c.recorded(p.Name, "local_time")))
+			open = "\nand " + c.recorded(p.Name, "business_hours")
+			break
+		}
+	}
+	for i := range p.Bounds {
+		b := &p.Bounds[i]
+		expr := c.outside(p, b) + traffic
+		if b.BusinessHours {
+			expr += open
+		}
+		g.Rules = append(g.Rules, c.alert(p, b, expr, summary(c.service, p, b), c.description(p, b)))
+	}
+	if b := p.NoData; b != nil {
+		g.Rules = append(g.Rules, c.alert(p, b, p.source.absent, noDataSummary(c.service, p), c.noDataDescription(p, b)))
+	}
+	return g
+}
+
+// outside compares the recorded value, in the unit that the alert's text
+// prints, with the bound.
+func (c *compiler) outside(p *Plan, b *Bound) string {
+	expr, scale := p.Value, p.Unit.alertScale()
+	if scale != 1 {
+		expr += " / " + number(scale)
+	}
+	return expr + " " + b.Operator + " " + number(b.Value/scale)
+}
+
+// alert carries the labels that routing and inhibition go by: a critical alert
+// silences the warning that has namespace, service and threshold in common.
+func (c *compiler) alert(p *Plan, b *Bound, expr, summary, description string) Rule {
+	annotations := map[string]string{
+		"summary":     summary,
+		"description": description,
+		"runbook_url": RunbookURL(b.Alert),
+	}
+	if c.dashboardURL != "" {
+		annotations["dashboard_url"] = c.dashboardURL
+	}
+	return Rule{
+		Alert: b.Alert, Expr: expr, For: b.For, Annotations: annotations,
+		Labels: map[string]string{
+			"severity":  b.Severity,
+			"component": p.Component,
+			"service":   c.service,
+			"namespace": c.namespace,
+			"threshold": p.Name,
+			"baseline":  c.baseline.Name,
+		},
+	}
+}
+
+// summary is one line without the value, so that it groups.
+func summary(service string, p *Plan, b *Bound) string {
+	if b.Operator == "<=" && b.Value == 0 && p.Unit == PerSecond {
+		return service + ": no " + p.Source.Noun + " for " + b.For
+	}
+	return service + ": " + literal(p.Subject) + " " + words[b.Operator] + " " + b.Text + " for " + b.For
+}
+
+var words = map[string]string{">": "above", "<": "below", "<=": "at or below"}
+
+func (c *compiler) description(p *Plan, b *Bound) string {
+	var text strings.Builder
+	text.WriteString("The " + literal(p.Subject) + " of " + c.service + " in namespace " + c.namespace + " is " + p.Unit.template())
+	if p.source.Window != "" && p.Kind != Utilization {
+		text.WriteString(" over the last " + p.source.Window)
+	}
+	text.WriteString(", which has been " + words[b.Operator] + " " + b.Text + " for " + b.For + ".")
+	if p.TargetText != "" && p.TargetText != b.Text {
+		text.WriteString(" The target is " + p.TargetText + ".")
+	}
+	if p.source.traffic != "" {
+		text.WriteString(" It is judged only while there is at least " + number(p.source.minRate) + "/s of traffic.")
+	}
+	if b.BusinessHours {
+		text.WriteString(" It is judged only during business hours.")
+	}
+	return text.String()
+}
+
+func noDataSummary(service string, p *Plan) string {
+	return service + ": no metrics for the " + literal(p.Subject)
+}
+
+func (c *compiler) noDataDescription(p *Plan, b *Bound) string {
+	series := literal(p.Source.Metric)
+	if series == "" {
+		series = "the expression"
+	}
+	return "Prometheus has had no series of " + series + " from " + c.service + " in namespace " + c.namespace + " for " + b.For +
+		": the app is down, is not scraped, or has counted nothing since it started. While this lasts, no other alert of the threshold " +
+		p.Name + " can fire."
+}
+
+// literal keeps text that somebody wrote from being read as a template.
+func literal(text string) string { return strings.ReplaceAll(text, "{{", "{{`{{`}}") }

@@ -1,0 +1,91 @@
+package alerts
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render"
+)
+
+// GVK of the object that holds the rules.
+var GVK = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"}
+
+// ruleObject is a PrometheusRule as it is applied: without status, without
+// the fields that the API server sets.
+type ruleObject struct {
+	APIVersion string                                 `json:"apiVersion"`
+	Kind       string                                 `json:"kind"`
+	Metadata   *metav1ac.ObjectMetaApplyConfiguration `json:"metadata"`
+	Spec       ruleSpec                               `json:"spec"`
+}
+
+type ruleSpec struct {
+	Groups []Group `json:"groups"`
+}
+
+// PrometheusRule holds the groups under the baseline's name.
+func PrometheusRule(baseline *v1alpha1.AlertBaseline, groups []Group) *unstructured.Unstructured {
+	labels := map[string]string{}
+	if baseline.Spec.Outputs != nil {
+		maps.Copy(labels, baseline.Spec.Outputs.Labels)
+	}
+	metadata := Metadata(baseline, baseline.Name, contract.ComponentAlerts, labels)
+	return render.Object(ruleObject{
+		APIVersion: GVK.GroupVersion().String(), Kind: GVK.Kind, Metadata: metadata, Spec: ruleSpec{Groups: groups},
+	})
+}
+
+// Metadata of a child of the baseline. The labels that the operator needs win
+// over those given.
+func Metadata(baseline *v1alpha1.AlertBaseline, name, component string, labels map[string]string) *metav1ac.ObjectMetaApplyConfiguration {
+	maps.Copy(labels, render.Labels(baseline.Spec.DeploymentRef.Name, component))
+	labels[contract.LabelBaseline] = baseline.Name
+	metadata := (&metav1ac.ObjectMetaApplyConfiguration{}).WithName(name).WithLabels(labels)
+	if baseline.Namespace != "" {
+		metadata.WithNamespace(baseline.Namespace)
+	}
+	if owner := render.Owner(baseline, "AlertBaseline"); owner != nil {
+		metadata.WithOwnerReferences(owner)
+	}
+	return metadata
+}
+
+// uidLimit is Grafana's bound on a dashboard's uid.
+const uidLimit = 40
+
+// DashboardUID is the uid declared, or a stable one made from namespace and
+// name.
+func DashboardUID(baseline *v1alpha1.AlertBaseline) string {
+	if d := baseline.Spec.Dashboard; d != nil && d.UID != "" {
+		return d.UID
+	}
+	// Only names have dots, and neither has underscores.
+	uid := or(baseline.Namespace, "default") + "_" + strings.ReplaceAll(baseline.Name, ".", "_")
+	if len(uid) <= uidLimit {
+		return uid
+	}
+	sum := sha256.Sum256([]byte(uid))
+	return uid[:uidLimit-9] + "-" + hex.EncodeToString(sum[:4])
+}
+
+// DashboardURL is the address of the baseline's dashboard; empty unless the
+// baseline says where Grafana is.
+func DashboardURL(baseline *v1alpha1.AlertBaseline) string {
+	if d := baseline.Spec.Dashboard; d != nil && d.BaseURL != "" {
+		return strings.TrimRight(d.BaseURL, "/") + "/d/" + DashboardUID(baseline)
+	}
+	return ""
+}
+
+// RunbookURL is where the remedy for an alert is written down.
+func RunbookURL(alert string) string {
+	return "https://github.com/rsolv-dev/rsolv-operator/blob/main/docs/runbooks/" + alert + ".md"
+}

@@ -1,0 +1,103 @@
+package dashboard
+
+import (
+	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
+)
+
+// Grafana's grid is 24 columns wide.
+const (
+	gridWidth   = 24
+	statHeight  = 4
+	graphHeight = 8
+	graphWidth  = gridWidth / 2
+)
+
+// builder lays panels out from top to bottom.
+type builder struct {
+	plans  []alerts.Plan
+	panels []panel
+	y      int
+}
+
+// component adds a row: figures first, then graphs.
+func (b *builder) component(name string) {
+	open := false
+	b.add(panel{Type: "row", Title: name, Collapsed: &open, GridPos: gridPos{H: 1, W: gridWidth, Y: b.y}})
+	b.y++
+	var stats, graphs []panel
+	for i := range b.plans {
+		if b.plans[i].Component == name {
+			stats = append(stats, stat(&b.plans[i]))
+			graphs = append(graphs, b.graphs(&b.plans[i])...)
+		}
+	}
+	b.flow(stats, statWidth(len(stats)), statHeight)
+	b.flow(graphs, graphWidth, graphHeight)
+}
+
+// statWidth spreads figures evenly over as few lines as can hold them: at most
+// six stand in a line, and none is wider than a quarter of it.
+func statWidth(count int) int {
+	lines := (count + 5) / 6
+	perLine := (count + lines - 1) / lines
+	return min(gridWidth/perLine, 6)
+}
+
+// flow adds panels of one size, line by line.
+func (b *builder) flow(panels []panel, width, height int) {
+	x := 0
+	for _, p := range panels {
+		if x+width > gridWidth {
+			x, b.y = 0, b.y+height
+		}
+		p.GridPos = gridPos{H: height, W: width, X: x, Y: b.y}
+		b.add(p)
+		x += width
+	}
+	if len(panels) > 0 {
+		b.y += height
+	}
+}
+
+func (b *builder) add(p panel) {
+	p.ID = len(b.panels) + 1
+	b.panels = append(b.panels, p)
+}
+
+// graphs of a threshold. Latencies of one histogram share a graph, which
+// stands where the first of them does.
+func (b *builder) graphs(p *alerts.Plan) []panel {
+	switch p.Kind {
+	case alerts.Latency:
+		family := b.family(p)
+		if family[0] != p {
+			return nil
+		}
+		if p.Source.Endpoint != "" {
+			return []panel{endpoints(family)}
+		}
+		return []panel{quantiles(family)}
+	case alerts.RequestRate:
+		graphs := []panel{single(p)}
+		if p.Source.Split != "" {
+			graphs = append(graphs, split(p))
+		}
+		return graphs
+	default:
+		return []panel{single(p)}
+	}
+}
+
+// family are the latencies of the same histogram, those of single endpoints
+// apart from those of the whole.
+func (b *builder) family(p *alerts.Plan) []*alerts.Plan {
+	var all []*alerts.Plan
+	for i := range b.plans {
+		q := &b.plans[i]
+		if q.Kind == alerts.Latency && q.Source.Metric == p.Source.Metric &&
+			(q.Source.Endpoint == "") == (p.Source.Endpoint == "") {
+			all = append(all, q)
+		}
+	}
+	return all
+}
