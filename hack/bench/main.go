@@ -1,0 +1,126 @@
+// Command bench runs the benchmarks that stand behind the figures and prints
+// one line a figure: name, value, unit, and where a peer or a limit was
+// measured in the same run, that too, with the ratio of the two.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+)
+
+// figure is one line of the output.
+type figure struct {
+	name      string
+	pkg       string
+	benchmark string
+	metric    string  // as the benchmark reports it, such as ns/op
+	scale     float64 // from the metric's unit to the printed one
+	unit      string
+	// peer is a benchmark of the same package to stand beside, if any.
+	peer     string
+	peerName string
+}
+
+var figures = []figure{
+	{
+		name: "render_baseline_13_alerts", pkg: "./internal/render/alerts", benchmark: "BenchmarkRules13",
+		metric: "ns/op", scale: 1e-6, unit: "ms", peer: "BenchmarkValidate13", peerName: "parsing_its_promql",
+	},
+	{
+		name: "flag_evaluate_static", pkg: "./internal/flagd", benchmark: "BenchmarkEvaluateStatic",
+		metric: "ns/op", scale: 1, unit: "ns", peer: "BenchmarkMapLookup", peerName: "bare_map_lookup",
+	},
+	{
+		name: "funnel_track", pkg: "./internal/app/funnel", benchmark: "BenchmarkTrack",
+		metric: "ns/op", scale: 1, unit: "ns", peer: "BenchmarkChannelSend", peerName: "bare_channel_send",
+	},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1) //nolint:gocritic // stop only resets signal handling, which ends with the program
+	}
+}
+
+func run(ctx context.Context) error {
+	measured := map[string]result{}
+	for _, f := range figures {
+		if _, done := measured[f.pkg]; done {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "measuring", f.pkg)
+		r, err := measure(ctx, f.pkg)
+		if err != nil {
+			return err
+		}
+		measured[f.pkg] = r
+	}
+	for _, f := range figures {
+		line, err := f.line(measured[f.pkg])
+		if err != nil {
+			return err
+		}
+		fmt.Println(line)
+	}
+	return nil
+}
+
+// result maps a benchmark's name to its metrics.
+type result map[string]map[string]float64
+
+func measure(ctx context.Context, pkg string) (result, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", ".", "-benchmem", pkg) //nolint:gosec // packages of the table above
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("benchmarks of %s: %w\n%s", pkg, err, out)
+	}
+	return parse(out), nil
+}
+
+// parse reads the lines of `go test -bench`: name-procs, iterations, then
+// pairs of value and metric.
+func parse(out []byte) result {
+	r := result{}
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		name, _, _ := strings.Cut(fields[0], "-")
+		r[name] = map[string]float64{}
+		for i := 2; i+1 < len(fields); i += 2 {
+			if value, err := strconv.ParseFloat(fields[i], 64); err == nil {
+				r[name][fields[i+1]] = value
+			}
+		}
+	}
+	return r
+}
+
+func (f figure) line(r result) (string, error) {
+	own, ok := r[f.benchmark][f.metric]
+	if !ok {
+		return "", fmt.Errorf("%s in %s reported no %s", f.benchmark, f.pkg, f.metric)
+	}
+	line := fmt.Sprintf("%s %.4g %s", f.name, own*f.scale, f.unit)
+	if f.peer == "" {
+		return line, nil
+	}
+	peer, ok := r[f.peer][f.metric]
+	if !ok || peer == 0 {
+		return "", fmt.Errorf("%s in %s reported no %s", f.peer, f.pkg, f.metric)
+	}
+	return fmt.Sprintf("%s | %s %.4g %s | %.3g", line, f.peerName, peer*f.scale, f.unit, own/peer), nil
+}
