@@ -31,7 +31,7 @@ type figure struct {
 var figures = []figure{
 	{
 		name: "render_baseline_13_alerts", pkg: "./internal/render/alerts", benchmark: "BenchmarkRules13",
-		metric: "ns/op", scale: 1e-6, unit: "ms", peer: "BenchmarkValidate13", peerName: "parsing_its_promql",
+		metric: "ns/op", scale: 1e-6, unit: "ms", peer: "BenchmarkRules13Validated", peerName: "with_its_promql_parsed",
 	},
 	{
 		name: "flag_evaluate_static", pkg: "./internal/flagd", benchmark: "BenchmarkEvaluateStatic",

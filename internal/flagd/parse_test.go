@@ -150,6 +150,20 @@ func BenchmarkEvaluateStatic(b *testing.B) {
 	}
 }
 
+// BenchmarkMapLookup is the least that finding a flag by name can cost.
+func BenchmarkMapLookup(b *testing.B) {
+	flags := map[string]bool{}
+	for _, d := range sample() {
+		flags[d.Key] = true
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !flags["blog"] {
+			b.Fatal("no answer")
+		}
+	}
+}
+
 func BenchmarkParse1000(b *testing.B) {
 	definitions := make([]Definition, 1000)
 	for i := range definitions {

@@ -233,6 +233,25 @@ func TestNewNeedsItsParts(t *testing.T) {
 	}
 }
 
+// BenchmarkChannelSend is the least that handing an event to another goroutine
+// can cost: a buffered channel and nothing else.
+func BenchmarkChannelSend(b *testing.B) {
+	events := make(chan *app.Event, 1<<20)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range events {
+		}
+	}()
+	e := event(1)
+	b.ReportAllocs()
+	for b.Loop() {
+		events <- e
+	}
+	close(events)
+	<-done
+}
+
 // BenchmarkTrack measures the request path's part of tracking, counters
 // included, while the queue has room: dropped/op is zero.
 func BenchmarkTrack(b *testing.B) {
