@@ -7,8 +7,8 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 # Names of the two images; push them elsewhere by setting IMAGE_PREFIX.
 IMAGE_PREFIX ?= docker.io/rsolv-dev
 IMAGE_TAG    ?= dev
-APP_IMAGE     = $(IMAGE_PREFIX)/rsolv:$(or $(APP_TAG),$(IMAGE_TAG))
-MANAGER_IMAGE = $(IMAGE_PREFIX)/rsolv-operator:$(IMAGE_TAG)
+APP_IMAGE     ?= $(IMAGE_PREFIX)/rsolv:$(IMAGE_TAG)
+MANAGER_IMAGE ?= $(IMAGE_PREFIX)/rsolv-operator:$(IMAGE_TAG)
 
 # Everything that is built once and kept lies here, keyed by version.
 export RSOLV_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rsolv-operator
@@ -16,6 +16,8 @@ BIN := $(CURDIR)/bin
 MONITORING_CRDS = $(RSOLV_CACHE)/monitoring-crds-$(MONITORING_VERSION)
 MONITORING_VERSION = $(shell sed -n 's|.*prometheus-operator/pkg/apis/monitoring \(v[^ ]*\).*|\1|p' go.mod)
 
+# Packages whose goroutines share memory; the race detector watches their tests.
+RACED = /(controllers|internal/app|internal/flagd|cmd/app)(/|$$)
 # What the tests of the operator need in their environment.
 TEST_ENV = KUBEBUILDER_ASSETS="$$(go run ./hack/cluster binaries --print-dir)" RSOLV_MONITORING_CRDS="$(MONITORING_CRDS)"
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
@@ -68,9 +70,9 @@ run: ## Run the app alone, with a database of its own, at http://localhost:8080.
 
 .PHONY: test
 test: assets monitoring-crds ## Unit, golden, API server and database tests.
-	@hack/deps.sh postgres promtool
-	$(TEST_ENV) go test ./...
-	go test -race ./internal/app/... ./internal/flagd/... ./internal/contract/...
+	@hack/deps.sh postgres promtool gcc
+	$(TEST_ENV) go test $$(go list ./... | grep -vE '$(RACED)')
+	$(TEST_ENV) go test -race $$(go list ./... | grep -E '$(RACED)')
 	go -C hack/tools test ./...
 
 .PHONY: e2e
@@ -141,12 +143,14 @@ uninstall: ## Remove the CRDs, and with them every object of the three kinds.
 	kubectl delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
-deploy: manifests ## Install CRDs and manager into the cluster of the current context.
-	kubectl apply --server-side -f dist/install.yaml
+deploy: manifests ## Install CRDs and manager (MANAGER_IMAGE) into the cluster of the current context.
+	sed 's|docker.io/rsolv-dev/rsolv-operator:dev|$(MANAGER_IMAGE)|' dist/install.yaml | kubectl apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: ## Remove CRDs and manager.
-	kubectl delete --ignore-not-found -f dist/install.yaml
+undeploy: ## Remove the manager and its rights. CRDs, your objects and the running app stay; see uninstall.
+	kubectl delete --ignore-not-found -k config/manager
+	kubectl delete --ignore-not-found -k config/rbac
+	kubectl delete --ignore-not-found -f config/default/role_binding.yaml
 
 .PHONY: clean
 clean: ## Remove what was built here; the cache under ~/.cache stays.

@@ -9,6 +9,7 @@ package_of() {
     postgres) echo postgresql ;;
     promtool) echo prometheus ;;
     chromium) echo chromium ;;
+    gcc) echo gcc libc6-dev ;;
     *) echo "deps.sh: unknown need $1" >&2; exit 2 ;;
   esac
 }
@@ -22,7 +23,8 @@ present() {
 
 missing=()
 for need in "$@"; do
-  present "$need" || missing+=("$(package_of "$need")")
+  # shellcheck disable=SC2207 # one need may be several packages
+  present "$need" || missing+=($(package_of "$need"))
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

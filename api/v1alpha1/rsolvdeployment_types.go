@@ -65,6 +65,7 @@ type RsolvDeploymentSpec struct {
 	// 256Mi memory and limits memory to 512Mi.
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resource claims are not supported; use requests and limits"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// Flags says how the flags of this app may be named.

@@ -27,7 +27,12 @@ type component struct {
 func (c *cluster) binary(name string) string { return filepath.Join(binaryDir(c.cache), name) }
 func (c *cluster) pki(file string) string    { return c.path("pki", file) }
 
-const loopback = "127.0.0.1"
+const (
+	loopback = "127.0.0.1"
+	// slow is how long a start may take. It is seconds on any real machine, and
+	// minutes on an emulated or crowded one.
+	slow = 4 * time.Minute
+)
 
 // components lists the servers in the order they are started.
 func (c *cluster) components(t tools) []component {
@@ -43,7 +48,7 @@ func (c *cluster) containerd(t tools) component {
 			_, err := c.ctr(ctx, "version")
 			return err
 		},
-		patience: 30 * time.Second,
+		patience: slow,
 	}
 }
 
@@ -72,7 +77,7 @@ func (c *cluster) etcd() component {
 			{loopback, p.Etcd, portEnv("ETCD")}, {loopback, p.EtcdPeer, portEnv("ETCD_PEER")},
 		},
 		ready:    c.answers(client + "/health"),
-		patience: 30 * time.Second,
+		patience: slow,
 	}
 }
 
@@ -113,7 +118,7 @@ func (c *cluster) apiserver() component {
 		},
 		listens:  []listener{{s.NodeIP, s.Ports.API, portEnv("API")}},
 		ready:    c.answers(c.apiURL() + "/readyz"),
-		patience: 2 * time.Minute,
+		patience: slow,
 	}
 }
 
@@ -130,7 +135,7 @@ func (c *cluster) controllerManager() component {
 		),
 		listens:  []listener{{loopback, port, portEnv("CONTROLLER")}},
 		ready:    c.answers(localURL("https", port) + "/healthz"),
-		patience: time.Minute,
+		patience: slow,
 	}
 }
 
@@ -141,7 +146,7 @@ func (c *cluster) scheduler() component {
 		args:     c.controlPlane("scheduler", port),
 		listens:  []listener{{loopback, port, portEnv("SCHEDULER")}},
 		ready:    c.answers(localURL("https", port) + "/healthz"),
-		patience: time.Minute,
+		patience: slow,
 	}
 }
 
@@ -176,7 +181,7 @@ func (c *cluster) kubelet() component {
 			{s.NodeIP, s.Ports.Kubelet, portEnv("KUBELET")}, {loopback, s.Ports.KubeletHealth, portEnv("KUBELET_HEALTH")},
 		},
 		ready:    c.answers(localURL("http", s.Ports.KubeletHealth) + "/healthz"),
-		patience: time.Minute,
+		patience: slow,
 	}
 }
 
@@ -188,7 +193,7 @@ func (c *cluster) proxy() component {
 			{loopback, p.ProxyHealth, portEnv("PROXY_HEALTH")}, {loopback, p.ProxyMetrics, portEnv("PROXY_METRICS")},
 		},
 		ready:    c.answers(localURL("http", p.ProxyHealth) + "/livez"),
-		patience: time.Minute,
+		patience: slow,
 	}
 }
 

@@ -120,7 +120,7 @@ func examine(ctx context.Context, list []check) map[string]error {
 	)
 	for _, question := range list {
 		wait.Go(func() {
-			if err := attempt(ctx, question.ask); err != nil {
+			if err := attempt(ctx, question.ask, 3*time.Second); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				wrong[question.name] = err
@@ -137,7 +137,7 @@ func waitFor(ctx context.Context, what string, patience time.Duration, ask func(
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		last := attempt(ctx, ask)
+		last := attempt(ctx, ask, oneTry)
 		if last == nil {
 			return nil
 		}

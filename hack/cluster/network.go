@@ -84,7 +84,9 @@ func (c *cluster) networkIntact(ctx context.Context) error {
 		return errors.New("forwarding is off")
 	}
 	for _, r := range c.rules() {
-		if !c.rulePresent(ctx, r) {
+		if present := c.rulePresent(ctx, r); ctx.Err() != nil {
+			return fmt.Errorf("reading the rules: %w", ctx.Err())
+		} else if !present {
 			return fmt.Errorf("a rule of %s/%s is missing", r.table, r.chain)
 		}
 	}

@@ -45,7 +45,7 @@ func (c *cluster) postgres(t tools) component {
 			}
 			return nil
 		},
-		patience: time.Minute,
+		patience: slow,
 		prepare:  c.clearPostmasterLock,
 		gently:   gentleStop(syscall.SIGINT), // ends connections; SIGTERM waits for them
 	}

@@ -29,6 +29,8 @@ const (
 	pollEvery = 100 * time.Millisecond
 	// stopPatience is how long a server may take to end in order.
 	stopPatience = 10 * time.Second
+	// oneTry is how long a server that is waited for may take to answer.
+	oneTry = 5 * time.Second
 	// maxLog is the size in bytes past which a log is set aside at the next start.
 	maxLog = 20 << 20
 )
@@ -137,7 +139,7 @@ func (c *cluster) waitReady(ctx context.Context, comp component, ended <-chan er
 	defer cancel()
 	var last error
 	for {
-		if last = attempt(ctx, comp.ready); last == nil {
+		if last = attempt(ctx, comp.ready, oneTry); last == nil {
 			return nil
 		}
 		select {
@@ -163,8 +165,8 @@ func orEnded(err error) error {
 
 // attempt gives one check a short while, so that a hung server does not use up
 // the patience meant for a slow one.
-func attempt(ctx context.Context, check func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+func attempt(ctx context.Context, check func(context.Context) error, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return check(ctx)
 }

@@ -85,7 +85,7 @@ func (c *cluster) stopStep(byName map[string]component, names ...string) error {
 // for one that is starting, restarts one that hangs.
 func (c *cluster) ensure(ctx context.Context, comp component) (started bool, err error) {
 	if _, ok := c.running(comp.name); ok {
-		const hung = 15 * time.Second
+		const hung = 30 * time.Second
 		err := c.waitReady(ctx, comp, nil, min(hung, comp.patience))
 		if err == nil || ctx.Err() != nil {
 			return false, err
@@ -109,7 +109,7 @@ func (c *cluster) ensure(ctx context.Context, comp component) (started bool, err
 
 // awaitCluster waits for what several components achieve together.
 func (c *cluster) awaitCluster(ctx context.Context, proxy component) error {
-	if err := waitFor(ctx, "the node is not ready", time.Minute, c.nodeReady); err != nil {
+	if err := waitFor(ctx, "the node is not ready", slow, c.nodeReady); err != nil {
 		return err
 	}
 	// A running kube-proxy does not notice that its rules were emptied; a new
@@ -127,10 +127,10 @@ func (c *cluster) awaitCluster(ctx context.Context, proxy component) error {
 			return err
 		}
 	}
-	if err := waitFor(ctx, "services cannot be reached", time.Minute, c.serviceAnswers); err != nil {
+	if err := waitFor(ctx, "services cannot be reached", slow, c.serviceAnswers); err != nil {
 		return err
 	}
-	if err := waitFor(ctx, "the default service account is missing", time.Minute, c.accountReady); err != nil {
+	if err := waitFor(ctx, "the default service account is missing", slow, c.accountReady); err != nil {
 		return err
 	}
 	c.out.say("node and services are ready")

@@ -107,8 +107,8 @@ func (d *demo) up(ctx context.Context) error {
 // down removes the whole local cluster, or only the operator from a given one.
 func (d *demo) down(ctx context.Context) error {
 	d.cluster = &harness.Cluster{Root: "."}
-	if os.Getenv("KUBECONFIG") != "" {
-		return d.cluster.Tool(ctx, d.out, "make", "--no-print-directory", "undeploy")
+	if harness.Given() != "" {
+		return d.leaveGiven(ctx)
 	}
 	return d.cluster.Tool(ctx, d.out, "go", "run", "./hack/cluster", "down")
 }

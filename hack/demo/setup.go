@@ -21,6 +21,11 @@ func (d *demo) findCluster(ctx context.Context) error {
 		return err
 	}
 	d.cluster = cluster
+	if !cluster.Local {
+		if err := d.checkGiven(ctx); err != nil {
+			return err
+		}
+	}
 	nodes, err := cluster.Kubectl(ctx, nil, "get", "nodes")
 	if err != nil {
 		return err
@@ -65,7 +70,8 @@ func (d *demo) makeSecrets(ctx context.Context) error {
 
 func (d *demo) applySecret(ctx context.Context, name string, values map[string]string) error {
 	raw, err := json.Marshal(map[string]any{
-		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]string{"name": name}, "stringData": values,
+		"apiVersion": "v1", "kind": "Secret", "stringData": values,
+		"metadata": map[string]any{"name": name, "labels": map[string]string{demoLabel: "true"}},
 	})
 	if err != nil {
 		return fmt.Errorf("writing secret %s: %w", name, err)
@@ -94,6 +100,11 @@ func (d *demo) applySamples(ctx context.Context) error {
 		return err
 	}
 	d.block(answer)
+	if !d.cluster.Local {
+		if err := d.markGiven(ctx); err != nil {
+			return err
+		}
+	}
 	for _, kind := range []string{"rd", "ff", "ab"} {
 		if _, err := d.cluster.Kubectl(ctx, nil, "-n", harness.Namespace, "wait", kind, "--all",
 			"--for=condition=Ready", "--timeout=180s"); err != nil {

@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +30,7 @@ func TestClusterWideInstall(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	install, err := os.ReadFile(filepath.Join(cluster.Root, "dist", "install-cluster-wide.yaml"))
-	if err != nil {
+	if err := cluster.ApplyInstall(t.Context(), "install-cluster-wide.yaml"); err != nil {
 		t.Fatal(err)
 	}
 	const objects = `
@@ -52,11 +50,9 @@ kind: FeatureFlag
 metadata: {name: blog, namespace: e2e-elsewhere}
 spec: {deploymentRef: {name: other}, defaultVariant: enabled}
 `
-	for _, manifest := range []string{string(install), objects} {
-		_, err := cluster.Kubectl(t.Context(), strings.NewReader(manifest), "apply", "--server-side", "--force-conflicts", "-f", "-")
-		if err != nil {
-			t.Fatal(err)
-		}
+	_, err := cluster.Kubectl(t.Context(), strings.NewReader(objects), "apply", "--server-side", "-f", "-")
+	if err != nil {
+		t.Fatal(err)
 	}
 	_, err = cluster.Kubectl(t.Context(), nil, "-n", namespace, "wait", "ff/blog", "--for=condition=Ready", "--timeout=90s")
 	if err != nil {

@@ -18,14 +18,19 @@ import (
 // Namespace is the one that dist/install.yaml watches.
 const Namespace = "rsolv-production"
 
+// shippedPrefix is where the images lie in the manifests as they are shipped.
+const shippedPrefix = "docker.io/rsolv-dev"
+
 // Cluster is a running cluster with the operator in it.
 type Cluster struct {
 	// Root of the module.
 	Root string
 	// DatabaseURL of an empty database that pods reach.
 	DatabaseURL string
-	// AppImage is the app's image as pods pull it, known once Images ran.
-	AppImage string
+	// AppImage and ManagerImage are the images as pods pull them, known once
+	// Images ran.
+	AppImage     string
+	ManagerImage string
 	// Local tells that the cluster is this machine's own.
 	Local bool
 
@@ -37,8 +42,8 @@ type Cluster struct {
 // Find returns the cluster that KUBECONFIG names, or else starts the one of
 // this machine. Progress of what it starts goes to log.
 func Find(ctx context.Context, root string, log io.Writer) (*Cluster, error) {
-	c := &Cluster{Root: root, imagePrefix: "docker.io/rsolv-dev"}
-	if given := os.Getenv("KUBECONFIG"); given != "" {
+	c := &Cluster{Root: root, imagePrefix: shippedPrefix}
+	if given := Given(); given != "" {
 		return c, c.useGiven(ctx, given, log)
 	}
 	c.Local = true
@@ -58,6 +63,21 @@ func Find(ctx context.Context, root string, log io.Writer) (*Cluster, error) {
 	return c, nil
 }
 
+// Given is the KUBECONFIG of a cluster that is not this machine's own, or
+// empty. A shell that looks around in the local cluster names that one, and
+// must not be taken for somebody's own cluster.
+func Given() string {
+	given := os.Getenv("KUBECONFIG")
+	state := os.Getenv("RSOLV_CLUSTER_DIR")
+	if state == "" {
+		state = "/var/lib/rsolv-cluster"
+	}
+	if given == filepath.Join(state, "admin.kubeconfig") {
+		return ""
+	}
+	return given
+}
+
 // useGiven checks what a cluster that is not ours cannot do without.
 func (c *Cluster) useGiven(ctx context.Context, kubeconfig string, log io.Writer) error {
 	prefix, database := os.Getenv("IMAGE_PREFIX"), os.Getenv("DATABASE_URL")
@@ -65,6 +85,17 @@ func (c *Cluster) useGiven(ctx context.Context, kubeconfig string, log io.Writer
 		return errors.New("a given cluster (KUBECONFIG) also needs IMAGE_PREFIX, a registry path to push the two images to, " +
 			"and DATABASE_URL, an empty Postgres database that its pods reach; or unset KUBECONFIG to start a cluster on this machine")
 	}
+	c.kubeconfig, c.DatabaseURL, c.imagePrefix = kubeconfig, database, prefix
+	return c.PrepareKubectl(ctx, log)
+}
+
+// Existing is a given cluster as it stands, for taking things down.
+func Existing(root, kubeconfig string) *Cluster {
+	return &Cluster{Root: root, kubeconfig: kubeconfig}
+}
+
+// PrepareKubectl builds kubectl where it is not yet there.
+func (c *Cluster) PrepareKubectl(ctx context.Context, log io.Writer) error {
 	if err := c.Tool(ctx, log, "go", "run", "./hack/cluster", "binaries", "kubectl"); err != nil {
 		return fmt.Errorf("building kubectl: %w", err)
 	}
@@ -72,35 +103,49 @@ func (c *Cluster) useGiven(ctx context.Context, kubeconfig string, log io.Writer
 	if err != nil {
 		return err
 	}
-	c.kubeconfig, c.DatabaseURL = kubeconfig, database
 	c.kubectl = filepath.Join(strings.TrimSpace(bin), "kubectl")
-	c.imagePrefix = prefix
 	return nil
 }
 
-// Images builds both images and brings them into the cluster. The app's tag is
-// made from its content: pods that run another build are rolled, and pods that
-// run this one are left alone.
+// Images builds both images and brings them into the cluster. Their tags are
+// made from their content: pods that run another build are rolled, and pods
+// that run this one are left alone.
 func (c *Cluster) Images(ctx context.Context, log io.Writer) error {
 	if err := c.make(ctx, log, "build"); err != nil {
 		return fmt.Errorf("building the programs: %w", err)
 	}
-	program, err := os.ReadFile(filepath.Join(c.Root, "bin", "app"))
+	appTag, err := c.contentTag("app")
 	if err != nil {
-		return fmt.Errorf("reading the app: %w", err)
+		return err
 	}
-	tag := fmt.Sprintf("dev-%x", sha256.Sum256(program))[:16]
-	c.AppImage = c.imagePrefix + "/rsolv:" + tag
+	managerTag, err := c.contentTag("manager")
+	if err != nil {
+		return err
+	}
+	c.AppImage = c.imagePrefix + "/rsolv:" + appTag
+	c.ManagerImage = c.imagePrefix + "/rsolv-operator:" + managerTag
+	target := "image"
 	if !c.Local {
-		return c.make(ctx, log, "push", "APP_TAG="+tag)
+		target = "push"
 	}
-	if err := c.make(ctx, log, "image", "APP_TAG="+tag); err != nil {
+	if err := c.make(ctx, log, target, "APP_IMAGE="+c.AppImage, "MANAGER_IMAGE="+c.ManagerImage); err != nil {
 		return fmt.Errorf("building the images: %w", err)
+	}
+	if !c.Local {
+		return nil
 	}
 	if err := c.Tool(ctx, log, "go", "run", "./hack/cluster", "load", "dist/images/app.tar", "dist/images/manager.tar"); err != nil {
 		return fmt.Errorf("loading the images: %w", err)
 	}
 	return nil
+}
+
+func (c *Cluster) contentTag(program string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(c.Root, "bin", program))
+	if err != nil {
+		return "", fmt.Errorf("reading the program: %w", err)
+	}
+	return fmt.Sprintf("dev-%x", sha256.Sum256(content))[:16], nil
 }
 
 // Install applies the monitoring CRDs, where they are missing, and
@@ -111,26 +156,27 @@ func (c *Cluster) Install(ctx context.Context, log io.Writer) error {
 			return err
 		}
 	}
-	manifest, err := os.ReadFile(filepath.Join(c.Root, "dist", "install.yaml"))
-	if err != nil {
-		return fmt.Errorf("reading dist/install.yaml: %w", err)
-	}
-	if !c.Local {
-		manifest = bytes.ReplaceAll(manifest, []byte("docker.io/rsolv-dev"), []byte(os.Getenv("IMAGE_PREFIX")))
-	}
-	if _, err := c.Kubectl(ctx, bytes.NewReader(manifest), "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
+	if err := c.ApplyInstall(ctx, "install.yaml"); err != nil {
 		return err
 	}
-	// A manager of an earlier build keeps running under the same tag.
-	for _, args := range [][]string{
-		{"-n", "rsolv-system", "rollout", "restart", "deployment/rsolv-operator"},
-		{"-n", "rsolv-system", "rollout", "status", "deployment/rsolv-operator", "--timeout=120s"},
-	} {
-		if _, err := c.Kubectl(ctx, nil, args...); err != nil {
-			return err
-		}
+	_, err := c.Kubectl(ctx, nil, "-n", "rsolv-system", "rollout", "status", "deployment/rsolv-operator", "--timeout=120s")
+	return err
+}
+
+// ApplyInstall applies a manifest of dist as it is shipped, but for the
+// manager's image, which is the one just built.
+func (c *Cluster) ApplyInstall(ctx context.Context, file string) error {
+	manifest, err := os.ReadFile(filepath.Join(c.Root, "dist", file))
+	if err != nil {
+		return fmt.Errorf("reading the install: %w", err)
 	}
-	return nil
+	shipped := []byte(shippedPrefix + "/rsolv-operator:dev")
+	if !bytes.Contains(manifest, shipped) {
+		return fmt.Errorf("dist/%s does not name the image %s", file, shipped)
+	}
+	manifest = bytes.ReplaceAll(manifest, shipped, []byte(c.ManagerImage))
+	_, err = c.Kubectl(ctx, bytes.NewReader(manifest), "apply", "--server-side", "--force-conflicts", "-f", "-")
+	return err
 }
 
 func (c *Cluster) installMonitoringCRDs(ctx context.Context, log io.Writer) error {
