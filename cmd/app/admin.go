@@ -12,10 +12,12 @@ import (
 
 // adminGrant gives the permission admin to a customer's active keys. It is how
 // the first administrator comes to be: no other permission and no address
-// implies it.
+// implies it. The account is an owner's then, which is no customer to count.
 func (p *program) adminGrant(ctx context.Context, args []string) error {
 	set := flag.NewFlagSet("admin grant", flag.ContinueOnError)
 	email := set.String("email", "", "the customer's e-mail address (required)")
+	internal := set.Bool("internal", true, "the account is one of our own, no customer's: the funnel leaves it out, its signup,\n"+
+		"calls and visits, past and future; --internal=false counts it like anybody's")
 	if err := p.parse(set, args); err != nil {
 		return err
 	}
@@ -40,5 +42,14 @@ func (p *program) adminGrant(ctx context.Context, args []string) error {
 	}
 	p.printf("customer %d (%s): %d of %d active API keys newly have the permission %s\n",
 		grant.CustomerID, address, grant.Changed, grant.Active, app.PermissionAdmin)
+	if _, err := store.SetInternal(ctx, grant.CustomerID, *internal); err != nil {
+		return fmt.Errorf("admin grant: the permission is granted, but the funnel still counts customer %d as before: %s",
+			grant.CustomerID, postgres.Redact(err))
+	}
+	if *internal {
+		p.printf("customer %d is internal: the funnel does not count it (--internal=false does)\n", grant.CustomerID)
+	} else {
+		p.printf("customer %d counts in the funnel like any other\n", grant.CustomerID)
+	}
 	return nil
 }

@@ -48,7 +48,7 @@ const usage = `usage: app COMMAND [flags]
   serve            serve the API and the site
   migrate          bring the database schema up to date
   funnel summary   print the conversion funnel
-  admin grant      give a customer's keys the permission admin
+  admin grant      give an account's keys the permission admin, and leave it out of the funnel
   version          print the version
 
 app COMMAND -h explains a command. The database is named by DATABASE_URL.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
@@ -193,16 +194,31 @@ func TestFunnelAndAdminCommands(t *testing.T) {
 	}
 	golden(t, "funnel.json", text)
 	for _, tt := range []struct {
-		email string
-		code  int
-		want  string
+		args    string
+		code    int
+		want    string
+		signups int64
 	}{
-		{"c1@kiln.example", 0, "customer 2 (c1@kiln.example): 1 of 1 active API keys newly have the permission admin\n"},
-		{"C1@kiln.example", 0, "customer 2 (C1@kiln.example): 0 of 1 active API keys newly have the permission admin\n"},
-		{"nobody@kiln.example", 1, "admin grant: no customer has the address nobody@kiln.example: check its spelling\n"},
+		{
+			"--email c1@kiln.example", 0, "customer 2 (c1@kiln.example): 1 of 1 active API keys newly have the permission admin\n" +
+				"customer 2 is internal: the funnel does not count it (--internal=false does)\n", 4,
+		},
+		{
+			"--email C1@kiln.example --internal=false", 0,
+			"customer 2 (C1@kiln.example): 0 of 1 active API keys newly have the permission admin\n" +
+				"customer 2 counts in the funnel like any other\n", 5,
+		},
+		{
+			"--email nobody@kiln.example", 1,
+			"admin grant: no customer has the address nobody@kiln.example: check its spelling\n", 5,
+		},
 	} {
-		if code, text := run("admin", "grant", "--email", tt.email); code != tt.code || text != tt.want {
-			t.Errorf("%s: %d %q", tt.email, code, text)
+		if code, text := run(append([]string{"admin", "grant"}, strings.Fields(tt.args)...)...); code != tt.code || text != tt.want {
+			t.Errorf("%s: %d %q", tt.args, code, text)
+		}
+		summary, err := store.Summary(t.Context(), app.Day(now))
+		if err != nil || summary.Counts.Signups != tt.signups {
+			t.Errorf("%s: %d signups are counted, want %d (%v)", tt.args, summary.Counts.Signups, tt.signups, err)
 		}
 	}
 }

@@ -171,9 +171,15 @@ func TestSummary(t *testing.T) {
 			events = append(events, call(id, noon.Add(time.Duration(c+1)*time.Minute)))
 		}
 	}
-	smoke := b.onboard(t, "smoke@kiln.example", noon, app.Touch{UTM: app.UTM{Source: "smoke"}})
-	b.exec(t, "UPDATE customers SET internal = true WHERE id = $1", smoke)
-	events = append(events, call(smoke, noon.Add(time.Minute)), call(smoke, noon.Add(2*time.Minute)))
+	// The visits of an owner's browser count as little as the owner does.
+	owner := b.onboard(t, "owner@kiln.example", noon, app.Touch{VisitorID: "owner", UTM: app.UTM{Source: "us"}})
+	events = append(events, view("owner", noon, app.UTM{Source: "us", Campaign: "us"}), view("", noon, app.UTM{}),
+		call(owner, noon.Add(time.Minute)), call(owner, noon.Add(2*time.Minute)))
+	for _, want := range []bool{true, false} {
+		if changed, err := b.SetInternal(t.Context(), owner, true); err != nil || changed != want {
+			t.Errorf("SetInternal = %v, %v, want %v", changed, err, want)
+		}
+	}
 	if _, err := b.WriteEvents(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
@@ -183,13 +189,13 @@ func TestSummary(t *testing.T) {
 	}
 	want := app.Summary{
 		Period:     period,
-		Counts:     app.Counts{Visits: 42, Visitors: 26, Signups: 8, APIKeys: 8, Activated: 3, Retained: 2},
+		Counts:     app.Counts{Visits: 43, Visitors: 26, Signups: 8, APIKeys: 8, Activated: 3, Retained: 2},
 		TopSources: map[string]int64{"hn": 6}, TopCampaigns: map[string]int64{"launch": 6},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	rates := app.Rates{VisitToSignup: "19.05", SignupToAPIKey: "100.00", APIKeyToActivation: "37.50", ActivationToRetention: "66.67"}
+	rates := app.Rates{VisitToSignup: "18.60", SignupToAPIKey: "100.00", APIKeyToActivation: "37.50", ActivationToRetention: "66.67"}
 	if diff := cmp.Diff(rates, got.Counts.Rates()); diff != "" {
 		t.Error(diff)
 	}
@@ -215,6 +221,12 @@ func TestStoreDay(t *testing.T) {
 	}
 	if n := one[int](t, b, "SELECT count(*)::int FROM funnel_metrics"); n != 1 {
 		t.Errorf("%d rows for one day", n)
+	}
+	if _, err := b.SetInternal(t.Context(), id, true); err != nil {
+		t.Fatal(err)
+	}
+	if n := one[int](t, b, "SELECT count(*)::int FROM funnel_metrics"); n != 0 {
+		t.Error("a stored day still counts a customer who is internal now")
 	}
 }
 

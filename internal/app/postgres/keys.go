@@ -63,3 +63,28 @@ func (s *Store) GrantPermission(ctx context.Context, email, permission string) (
 	}
 	return grant, nil
 }
+
+// SetInternal says whether a customer is one of our own, which the funnel never
+// counts, and answers whether that is a change. Stored days that counted the
+// customer the other way are forgotten; live numbers take their place.
+func (s *Store) SetInternal(ctx context.Context, customerID int64, internal bool) (bool, error) {
+	ctx, cancel := operation(ctx)
+	defer cancel()
+	var changed int64
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		q := s.q.WithTx(tx)
+		var err error
+		changed, err = q.SetInternal(ctx, db.SetInternalParams{CustomerID: customerID, Internal: internal})
+		if err != nil {
+			return fmt.Errorf("marking the customer: %w", err)
+		}
+		if changed == 0 {
+			return nil
+		}
+		if err := q.ForgetDaysOfCustomer(ctx, customerID); err != nil {
+			return fmt.Errorf("forgetting stored days: %w", err)
+		}
+		return nil
+	})
+	return changed > 0, classify(err)
+}

@@ -19,6 +19,8 @@ import (
 type info struct {
 	id        string
 	principal *app.Principal
+	// untracked requests are a step in nobody's funnel.
+	untracked bool
 	// touch is set where the handler needs it.
 	touch app.Touch
 }
@@ -97,7 +99,7 @@ func (s *server) after(r *http.Request, i *info, status int, started time.Time) 
 	}
 	if i.principal != nil {
 		attrs = append(attrs, slog.Int64("customer_id", i.principal.CustomerID))
-		if status >= 200 && status < 300 && !uncounted[path] {
+		if status >= 200 && status < 300 && !uncounted[path] && !i.untracked {
 			s.d.Tracker.Track(&app.Event{
 				Type: app.EventAPICall, CustomerID: i.principal.CustomerID, At: started,
 				Touch: app.Touch{UserAgent: r.UserAgent(), Network: app.Network(s.clientAddr(r))},

@@ -48,6 +48,9 @@ LEFT JOIN customers c ON c.id = e.customer_id
 WHERE e.event_type IN ('page_view', 'signup', 'api_key_created')
     AND e.occurred_at >= $1 AND e.occurred_at < $2
     AND NOT coalesce(c.internal, false)
+    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
+        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
+        WHERE i.internal AND j.visitor_id IS NOT NULL))
 `
 
 type CountEventsParams struct {
@@ -62,6 +65,7 @@ type CountEventsRow struct {
 	ApiKeysCreated int64
 }
 
+// Numbers leave out internal customers, and the visits of the browsers that they signed up with.
 func (q *Queries) CountEvents(ctx context.Context, arg CountEventsParams) (CountEventsRow, error) {
 	row := q.db.QueryRow(ctx, countEvents, arg.Since, arg.Until)
 	var i CountEventsRow
@@ -74,12 +78,26 @@ func (q *Queries) CountEvents(ctx context.Context, arg CountEventsParams) (Count
 	return i, err
 }
 
+const forgetDaysOfCustomer = `-- name: ForgetDaysOfCustomer :exec
+DELETE FROM funnel_metrics m USING customers c LEFT JOIN customer_journeys j ON j.customer_id = c.id
+WHERE c.id = $1 AND m.period_end > (least(c.inserted_at, j.first_visit_at) AT TIME ZONE 'UTC')::date
+`
+
+// Stored numbers that were made with this customer, or without it.
+func (q *Queries) ForgetDaysOfCustomer(ctx context.Context, customerID int64) error {
+	_, err := q.db.Exec(ctx, forgetDaysOfCustomer, customerID)
+	return err
+}
+
 const topCampaigns = `-- name: TopCampaigns :many
 SELECT e.utm_campaign::text AS value, count(*) AS events
 FROM funnel_events e
 LEFT JOIN customers c ON c.id = e.customer_id
 WHERE e.event_type IN ('page_view', 'signup') AND e.occurred_at >= $1 AND e.occurred_at < $2
     AND e.utm_campaign IS NOT NULL AND NOT coalesce(c.internal, false)
+    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
+        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
+        WHERE i.internal AND j.visitor_id IS NOT NULL))
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10
 `
 
@@ -119,6 +137,9 @@ FROM funnel_events e
 LEFT JOIN customers c ON c.id = e.customer_id
 WHERE e.event_type IN ('page_view', 'signup') AND e.occurred_at >= $1 AND e.occurred_at < $2
     AND e.utm_source IS NOT NULL AND NOT coalesce(c.internal, false)
+    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
+        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
+        WHERE i.internal AND j.visitor_id IS NOT NULL))
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10
 `
 

@@ -91,3 +91,20 @@ func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) (int
 	err := row.Scan(&id)
 	return id, err
 }
+
+const setInternal = `-- name: SetInternal :execrows
+UPDATE customers SET internal = $1, updated_at = now() WHERE id = $2 AND internal <> $1
+`
+
+type SetInternalParams struct {
+	Internal   bool
+	CustomerID int64
+}
+
+func (q *Queries) SetInternal(ctx context.Context, arg SetInternalParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setInternal, arg.Internal, arg.CustomerID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

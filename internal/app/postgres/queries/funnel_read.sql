@@ -1,4 +1,5 @@
 -- name: CountEvents :one
+-- Numbers leave out internal customers, and the visits of the browsers that they signed up with.
 SELECT
     count(*) FILTER (WHERE e.event_type = 'page_view') AS website_visits,
     count(DISTINCT e.visitor_id) FILTER (WHERE e.event_type = 'page_view') AS unique_visitors,
@@ -8,7 +9,10 @@ FROM funnel_events e
 LEFT JOIN customers c ON c.id = e.customer_id
 WHERE e.event_type IN ('page_view', 'signup', 'api_key_created')
     AND e.occurred_at >= @since AND e.occurred_at < @until
-    AND NOT coalesce(c.internal, false);
+    AND NOT coalesce(c.internal, false)
+    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
+        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
+        WHERE i.internal AND j.visitor_id IS NOT NULL));
 
 -- name: CountCalls :one
 SELECT
@@ -25,6 +29,9 @@ FROM funnel_events e
 LEFT JOIN customers c ON c.id = e.customer_id
 WHERE e.event_type IN ('page_view', 'signup') AND e.occurred_at >= @since AND e.occurred_at < @until
     AND e.utm_source IS NOT NULL AND NOT coalesce(c.internal, false)
+    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
+        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
+        WHERE i.internal AND j.visitor_id IS NOT NULL))
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10;
 
 -- name: TopCampaigns :many
@@ -33,6 +40,9 @@ FROM funnel_events e
 LEFT JOIN customers c ON c.id = e.customer_id
 WHERE e.event_type IN ('page_view', 'signup') AND e.occurred_at >= @since AND e.occurred_at < @until
     AND e.utm_campaign IS NOT NULL AND NOT coalesce(c.internal, false)
+    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
+        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
+        WHERE i.internal AND j.visitor_id IS NOT NULL))
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10;
 
 -- name: UpsertMetrics :exec
@@ -55,3 +65,8 @@ ON CONFLICT (period_type, period_start) DO UPDATE SET
     activation_to_retention_rate = excluded.activation_to_retention_rate,
     top_utm_sources = excluded.top_utm_sources, top_utm_campaigns = excluded.top_utm_campaigns,
     updated_at = now();
+
+-- name: ForgetDaysOfCustomer :exec
+-- Stored numbers that were made with this customer, or without it.
+DELETE FROM funnel_metrics m USING customers c LEFT JOIN customer_journeys j ON j.customer_id = c.id
+WHERE c.id = @customer_id AND m.period_end > (least(c.inserted_at, j.first_visit_at) AT TIME ZONE 'UTC')::date;

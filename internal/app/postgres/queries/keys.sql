@@ -15,3 +15,6 @@ WHERE customer_id = @customer_id AND active AND NOT permissions @> ARRAY[@permis
 
 -- name: CountActiveKeys :one
 SELECT count(*) FROM api_keys WHERE customer_id = @customer_id AND active;
+
+-- name: SetInternal :execrows
+UPDATE customers SET internal = @internal, updated_at = now() WHERE id = @customer_id AND internal <> @internal;
