@@ -212,6 +212,18 @@ type Ingress struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// TrustedProxies are the networks that the ingress controller's pods
+	// connect from, for example 10.0.0.0/8. The app believes what they say of
+	// the visitor's address and of https; without them it takes the controller
+	// for every visitor, and its cookies are not Secure.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="write a network such as 10.0.0.0/8 or fd00::/8; a single address ends in /32, or in /128 for IPv6"
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
 }
 
 // IngressTLS names a certificate.

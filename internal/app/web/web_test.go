@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
@@ -239,6 +240,53 @@ func TestVisitorCookies(t *testing.T) {
 	if bot := s.get("/", "User-Agent", "curl/8"); len(bot.header.Values("Set-Cookie")) != 0 {
 		t.Error("a bot gets cookies")
 	}
+}
+
+// Behind an Ingress the visitor is who the controller says, when it is trusted.
+func TestVisitorBehindAProxy(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		about   string
+		proxies []netip.Prefix
+		secure  bool
+		network string
+	}{
+		{"trusted", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, true, "198.51.100.0/24"},
+		{"not trusted", nil, false, "127.0.0.0/24"},
+	} {
+		t.Run(tt.about, func(t *testing.T) {
+			t.Parallel()
+			databaseURL := dbtest.URL(t)
+			s := newSite(t, databaseURL, func(d *Deps) { d.TrustedProxies = tt.proxies })
+			a := s.get("/", "User-Agent", browser, "X-Forwarded-For", "198.51.100.7", "X-Forwarded-Proto", "https")
+			cookies := a.header.Values("Set-Cookie")
+			if len(cookies) != 2 {
+				t.Fatalf("cookies are %q", cookies)
+			}
+			for _, c := range cookies {
+				if strings.Contains(c, "; Secure") != tt.secure {
+					t.Errorf("Secure is not %v in %s", tt.secure, c)
+				}
+			}
+			s.settle()
+			if got := networks(t, databaseURL); got != tt.network {
+				t.Errorf("the visitor's network is %s, want %s", got, tt.network)
+			}
+		})
+	}
+}
+
+func networks(t *testing.T, databaseURL string) (all string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	if err := conn.QueryRow(t.Context(), "SELECT string_agg(ip_network::text, ' ') FROM funnel_events").Scan(&all); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func TestAdmin(t *testing.T) {

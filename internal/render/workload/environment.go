@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,6 +41,10 @@ func settings(rd *v1alpha1.RsolvDeployment) map[string]string {
 	}
 	if host := publicHost(rd.Spec.Ingress); host != "" {
 		values[contract.EnvPublicHost] = host
+	}
+	if ingress := rd.Spec.Ingress; ingress != nil && len(ingress.TrustedProxies) > 0 {
+		// Sorted: another order is the same set, and must not replace the pods.
+		values[contract.EnvTrustedProxies] = strings.Join(slices.Sorted(slices.Values(ingress.TrustedProxies)), ",")
 	}
 	return values
 }

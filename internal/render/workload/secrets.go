@@ -64,12 +64,13 @@ type variable struct {
 
 // operatorVariables are set by the operator itself.
 var operatorVariables = map[string]string{
-	contract.EnvDatabaseURL:  "it comes from spec.database.secretRef",
-	contract.EnvPoolSize:     "it comes from spec.database.poolSize",
-	contract.EnvPublicHost:   "it is the first of spec.ingress.hosts",
-	contract.EnvFlagsDir:     "it is where the operator mounts the flags",
-	contract.EnvPodName:      "it is the name of the pod",
-	contract.EnvPodNamespace: "it is the namespace of the pod",
+	contract.EnvDatabaseURL:    "it comes from spec.database.secretRef",
+	contract.EnvPoolSize:       "it comes from spec.database.poolSize",
+	contract.EnvPublicHost:     "it is the first of spec.ingress.hosts",
+	contract.EnvTrustedProxies: "it comes from spec.ingress.trustedProxies",
+	contract.EnvFlagsDir:       "it is where the operator mounts the flags",
+	contract.EnvPodName:        "it is the name of the pod",
+	contract.EnvPodNamespace:   "it is the namespace of the pod",
 }
 
 // variables lists what is declared, in the order of the declaration, and what

@@ -50,6 +50,8 @@ func full() *v1alpha1.RsolvDeployment {
 		Hosts:       []string{"*.rsolv.dev", "rsolv.dev"},
 		TLS:         &v1alpha1.IngressTLS{SecretName: "rsolv-tls"},
 		Annotations: map[string]string{"cert-manager.io/cluster-issuer": "letsencrypt"},
+		// Not in order: the variable is.
+		TrustedProxies: []string{"192.0.2.7/32", "10.0.0.0/8"},
 	}
 	rd.Spec.Resources = &corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("0.5")},
