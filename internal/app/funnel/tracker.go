@@ -15,8 +15,8 @@ import (
 )
 
 // Sink stores batches, all or nothing. Storing an event again is harmless.
-// app.CodeUnavailable asks to repeat the batch later; any other error means
-// that at least one of its events cannot be stored.
+// app.CodeValidation means that at least one of the events can never be stored;
+// after any other error the batch is repeated.
 type Sink interface {
 	WriteEvents(ctx context.Context, events []app.Event) (app.Tally, error)
 }
@@ -184,7 +184,7 @@ func (t *Tracker) write(batch []app.Event) {
 			}
 			return
 		}
-		if app.CodeOf(err) != app.CodeUnavailable && t.ctx.Err() == nil {
+		if app.CodeOf(err) == app.CodeValidation && t.ctx.Err() == nil {
 			t.bisect(batch, err)
 			return
 		}

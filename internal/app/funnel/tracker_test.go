@@ -166,19 +166,22 @@ func TestOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int32
 	s, c := &sink{write: func(context.Context, []app.Event) (app.Tally, error) {
-		if tries.Add(1) < 6 {
+		switch n := tries.Add(1); {
+		case n < 4:
 			return nil, app.Unavailable(errors.New("away"))
+		case n < 12:
+			return nil, errors.New("of a kind that nobody thought of")
 		}
 		return nil, nil
 	}}, &counter{}
-	tracker := start(t, s, c, nil)
+	tracker := start(t, s, c, func(o *funnel.Options) { o.BatchSize = 10 })
 	for i := range 100 {
 		tracker.Track(event(i))
 	}
 	if err := closeIn(t, tracker, 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if c.total(app.OutcomeStored) != 100 || tries.Load() < 6 {
+	if c.total(app.OutcomeStored) != 100 || tries.Load() < 12 {
 		t.Errorf("after %d tries: ledger %v", tries.Load(), c.tally)
 	}
 }

@@ -111,6 +111,28 @@ func TestWriteEventsNamesBadEvents(t *testing.T) {
 	}
 }
 
+// Only what is wrong with the values is a reason to drop an event.
+func TestWriteEventsTellsRefusalsFromTroubles(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.exec(t, `CREATE TABLE trouble (code text);
+		CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$
+			DECLARE state text; BEGIN SELECT code INTO state FROM trouble; RAISE EXCEPTION USING ERRCODE = state; END $$;
+		CREATE TRIGGER trouble BEFORE INSERT ON funnel_events FOR EACH ROW EXECUTE FUNCTION trouble()`)
+	for code, want := range map[string]app.Code{
+		"22003": app.CodeValidation, "23514": app.CodeValidation, "23503": app.CodeValidation,
+		"XX000": app.CodeUnavailable, "XX002": app.CodeUnavailable, "0A000": app.CodeUnavailable, "53100": app.CodeUnavailable,
+		"54000": app.CodeUnavailable, "55000": app.CodeUnavailable, "57014": app.CodeUnavailable, "25P02": app.CodeUnavailable,
+		"P0001": app.CodeUnavailable, "42883": app.CodeUnavailable,
+	} {
+		b.exec(t, "DELETE FROM trouble")
+		b.exec(t, "INSERT INTO trouble VALUES ($1)", code)
+		if _, err := b.WriteEvents(t.Context(), []app.Event{view("v", noon, app.UTM{})}); app.CodeOf(err) != want {
+			t.Errorf("SQLSTATE %s: got %v, want %s", code, err, want)
+		}
+	}
+}
+
 // Visits and the signups they lead to commit at the same moment; each signup
 // must know its visit, whoever comes first.
 func TestVisitAndSignupAtOnce(t *testing.T) {

@@ -67,14 +67,19 @@ func (s *Store) WriteEvents(ctx context.Context, events []app.Event) (app.Tally,
 	return done, nil
 }
 
+// writeErr tells what can never be stored from what cannot be stored now. Only
+// what Postgres says of the values themselves is a refusal: data exceptions (22)
+// and broken constraints (23). Whatever else happens, known or not, passes or is
+// put right by people, and must not cost what came meanwhile.
 func writeErr(err error) error {
-	var pgErr *pgconn.PgError
-	// A schema that does not fit is put right by a migration, not by dropping
-	// what came meanwhile.
-	if away(err) || errors.Is(err, context.Canceled) || errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, "42") {
-		return unavailable(err)
+	if app.CodeOf(err) == app.CodeValidation {
+		return err
 	}
-	return &app.Error{Code: app.CodeValidation, Message: "the database refuses the event", Err: err}
+	pgErr, said := errors.AsType[*pgconn.PgError](err)
+	if said && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "23")) {
+		return &app.Error{Code: app.CodeValidation, Message: "the database refuses the event", Err: err}
+	}
+	return unavailable(err)
 }
 
 // settleCalls moves the journeys of the callers and returns the calls to
