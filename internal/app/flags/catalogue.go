@@ -1,5 +1,11 @@
 package flags
 
+import (
+	"strconv"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/flagd"
+)
+
 // flag names one entry of the catalogue.
 type flag int
 
@@ -71,6 +77,20 @@ var catalogue = [flagCount]Known{
 // Catalogue returns the flags that the app knows, in their order of
 // declaration.
 func Catalogue() []Known { return append([]Known(nil), catalogue[:]...) }
+
+func find(key string) (Known, bool) {
+	for _, known := range catalogue {
+		if known.Key == key {
+			return known, true
+		}
+	}
+	return Known{}, false
+}
+
+// result is the outcome where no file declares the flag.
+func (k Known) result() flagd.Result {
+	return flagd.Result{Key: k.Key, Type: flagd.Boolean, Value: k.Default, JSON: strconv.AppendBool(nil, k.Default), Reason: flagd.Default}
+}
 
 // Blog tells whether the blog and its feed are served.
 func (s *Store) Blog() bool { return s.value(blog) }
