@@ -11,9 +11,9 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/flagd"
 )
 
-// targeted is a boolean flag with rules.
-func targeted(key, targeting string) string {
-	return `"` + key + `":{"state":"ENABLED","variants":{"enabled":true,"disabled":false},"defaultVariant":"disabled","targeting":` + targeting + `}`
+// targetedBlog is the boolean flag blog with rules.
+func targetedBlog(targeting string) string {
+	return `"blog":{"state":"ENABLED","variants":{"enabled":true,"disabled":false},"defaultVariant":"disabled","targeting":` + targeting + `}`
 }
 
 func opened(tb testing.TB, log *slog.Logger, flags ...string) *Store {
@@ -30,7 +30,7 @@ func opened(tb testing.TB, log *slog.Logger, flags ...string) *Store {
 
 func TestScheduledFlagFollowsTheClock(t *testing.T) {
 	t.Parallel()
-	s := opened(t, slog.New(slog.DiscardHandler), targeted("blog", `{"if":[{">=":[{"var":"$flagd.timestamp"},1000]},"enabled"]}`))
+	s := opened(t, slog.New(slog.DiscardHandler), targetedBlog(`{"if":[{">=":[{"var":"$flagd.timestamp"},1000]},"enabled"]}`))
 	now := time.Unix(999, 0)
 	s.now = func() time.Time { return now }
 	if s.Blog() {
@@ -48,7 +48,7 @@ func TestScheduledFlagFollowsTheClock(t *testing.T) {
 func TestEvaluateWithContext(t *testing.T) {
 	t.Parallel()
 	s := opened(t, slog.New(slog.DiscardHandler),
-		targeted("blog", `{"if":[{"in":[{"var":"targetingKey"},["customer:42"]]},"enabled"]}`),
+		targetedBlog(`{"if":[{"in":[{"var":"targetingKey"},["customer:42"]]},"enabled"]}`),
 		`"limit":{"state":"ENABLED","variants":{"low":1,"high":10},"defaultVariant":"low"}`)
 	for _, test := range []struct {
 		key, who, want string
@@ -84,7 +84,7 @@ func TestEvaluateWithContext(t *testing.T) {
 func TestRulesThatFailMeanTheDefault(t *testing.T) {
 	t.Parallel()
 	log := &journal{}
-	s := opened(t, log.logger(), targeted("blog", `{"cat":["no ","variant"]}`))
+	s := opened(t, log.logger(), targetedBlog(`{"cat":["no ","variant"]}`))
 	for range 3 {
 		if s.Blog() {
 			t.Error("the blog is on")
