@@ -18,7 +18,6 @@ import (
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
@@ -202,8 +201,8 @@ func TestExamples(t *testing.T) {
 	seen := map[string]bool{}
 	for _, document := range documents(t, "..") {
 		for _, block := range document.blocks("yaml") {
-			object := &unstructured.Unstructured{}
-			if err := yaml.UnmarshalStrict([]byte(block), &object.Object); err != nil {
+			object, err := admission.Decode([]byte(block))
+			if err != nil {
 				t.Errorf("%s: %v\n%s", document.path, err, block)
 				continue
 			}

@@ -31,6 +31,10 @@ const (
 	ConditionValid = "Valid"
 	// ConditionPublished: this definition is in the app's flags ConfigMap.
 	ConditionPublished = "Published"
+	// ConditionStale is present, and true, only while somebody should remove
+	// the flag from the app's code, and then this object. It never makes a
+	// flag unready.
+	ConditionStale = "Stale"
 )
 
 // Condition types of AlertBaseline.
@@ -75,6 +79,7 @@ const (
 	ReasonInvalidDefinition = "InvalidDefinition"
 	ReasonLastGoodPublished = "LastGoodPublished"
 	ReasonTooLarge          = "FlagsTooLarge"
+	ReasonExpired           = "Expired"
 )
 
 // Reasons of AlertBaseline.

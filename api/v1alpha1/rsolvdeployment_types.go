@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -235,7 +236,7 @@ type IngressTLS struct {
 	SecretName string `json:"secretName"`
 }
 
-// FlagsPolicy bounds the names of the app's flags.
+// FlagsPolicy is what the app's flags have in common.
 type FlagsPolicy struct {
 	// ReservedPrefixes are refused at the front of a flag's key, in addition to
 	// the app's own name. Use it for prefixes that other systems add by
@@ -248,6 +249,31 @@ type FlagsPolicy struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	// +kubebuilder:validation:items:Pattern=`^[a-z][a-z0-9_]*$`
 	ReservedPrefixes []string `json:"reservedPrefixes,omitempty"`
+
+	// Evaluators are rules in flagd's JSON Logic that the targeting of several
+	// flags refers to by {"$ref": name}. They are put into each flag, so that
+	// a mistake in one leaves the flags that refer to it as they were.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Evaluators []FlagEvaluator `json:"evaluators,omitempty"`
+}
+
+// FlagEvaluator is a rule with a name.
+type FlagEvaluator struct {
+	// Name that targeting refers to.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_-]*$`
+	Name string `json:"name"`
+
+	// Rule in JSON Logic, for example {in: [{var: plan}, [gold, silver]]}.
+	//
+	// +kubebuilder:validation:Type=object
+	Rule apiextensionsv1.JSON `json:"rule"`
 }
 
 // Rollout tunes the steps of a rollout.

@@ -48,6 +48,9 @@ const usage = `usage: app COMMAND [flags]
   serve            serve the API and the site
   migrate          bring the database schema up to date
   funnel summary   print the conversion funnel
+  flags catalog    print the flags that this build knows, with a digest
+  flags lint       check flags files and manifests against them
+  flags diff       say what would change between two flags files
   admin grant      give an account's keys the permission admin, and leave it out of the funnel
   version          print the version
 
@@ -83,7 +86,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 func (p *program) dispatch(ctx context.Context, args []string) error {
 	name := strings.Join(args[:min(1, len(args))], "")
 	rest := args[min(1, len(args)):]
-	if name == "funnel" || name == "admin" {
+	if name == "funnel" || name == "admin" || name == "flags" {
 		name += " " + strings.Join(rest[:min(1, len(rest))], "")
 		rest = rest[min(1, len(rest)):]
 	}
@@ -94,6 +97,12 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.migrate(ctx, rest)
 	case "funnel summary":
 		return p.funnelSummary(ctx, rest)
+	case "flags catalog":
+		return p.flagsCatalogue(rest)
+	case "flags lint":
+		return p.flagsLint(rest)
+	case "flags diff":
+		return p.flagsDiff(rest)
 	case "admin grant":
 		return p.adminGrant(ctx, rest)
 	case "version":

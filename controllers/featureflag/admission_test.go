@@ -45,6 +45,18 @@ func TestAdmissionMessages(t *testing.T) {
 		"no app":                    {"b5", "{defaultVariant: disabled}", []string{"spec.deploymentRef", "Required value"}},
 		"misspelt field":            {"b6", "{deploymentRef: {name: rsolv}, defaultVarient: disabled, defaultVariant: disabled}", []string{`unknown field "spec.defaultVarient"`}},
 		"app name of a longer name": {"b7", "{deploymentRef: {name: " + strings.Repeat("a", 41) + "}, defaultVariant: disabled}", []string{"spec.deploymentRef.name", "40"}},
+		"rules of all kinds": {"c1", `{deploymentRef: {name: rsolv}, defaultVariant: disabled, state: Disabled, hash: flagd-murmur3, bucketKey: old, lifecycle: {kind: KillSwitch, owner: me},
+			rules: [{variant: enabled, when: {actors: [a], groups: [b]}, schedule: {from: "2026-01-01T00:00:00Z"}}, {rollout: [{variant: enabled, percent: 0}, {variant: disabled, percent: "99.125%"}], bucketBy: user.id}]}`, nil},
+		"targeting with null":         {"c2", "{deploymentRef: {name: rsolv}, defaultVariant: disabled, targeting: {if: [{var: [a.b, 1]}, enabled, null]}}", nil},
+		"unknown rule variant":        {"c3", "{deploymentRef: {name: rsolv}, defaultVariant: disabled, rules: [{variant: released}]}", []string{`a rule gives a variant that the flag does not have; use enabled or disabled`}},
+		"unknown rule variant of own": {"c4", "{deploymentRef: {name: rsolv}, type: Number, variants: [{name: a, value: 1}], defaultVariant: a, rules: [{variant: a}, {variant: enabled}]}", []string{`a rule gives a variant that the flag does not have; use the name of one under spec.variants`}},
+		"unknown share of own":        {"c5", "{deploymentRef: {name: rsolv}, type: Number, variants: [{name: a, value: 1}], defaultVariant: a, rules: [{rollout: [{variant: b, percent: 1}]}]}", []string{`a rollout gives a variant that the flag does not have; use the name of one under spec.variants`}},
+		"percent 100.5":               {"c6", `{deploymentRef: {name: rsolv}, defaultVariant: disabled, rules: [{rollout: [{variant: enabled, percent: "100.5"}]}]}`, []string{`percent is 0 to 100, for example 25, or "12.5" in quotes`}},
+		"negative percent":            {"c7", `{deploymentRef: {name: rsolv}, defaultVariant: disabled, rules: [{rollout: [{variant: enabled, percent: -5}]}]}`, []string{`percent is 0 to 100`}},
+		"bucketBy with a space":       {"c8", `{deploymentRef: {name: rsolv}, defaultVariant: disabled, rules: [{rollout: [{variant: enabled, percent: 5}], bucketBy: "customer id"}]}`, []string{`bucketBy is the name of an attribute, for example customer_id`}},
+		"hash without rollout":        {"c9", `{deploymentRef: {name: rsolv}, defaultVariant: disabled, hash: flagd-murmur3, rules: [{variant: enabled}]}`, []string{`hash is how the percentages of rules are counted, and no rule has a rollout`}},
+		"no expiry":                   {"d1", `{deploymentRef: {name: rsolv}, defaultVariant: disabled, lifecycle: {kind: Experiment, owner: me}}`, []string{`a flag of kind Experiment needs expiresAt, the day by which it is to be gone`}},
+		"empty schedule":              {"d2", `{deploymentRef: {name: rsolv}, defaultVariant: disabled, rules: [{variant: enabled, schedule: {}}]}`, []string{`schedule has no time; write from or until, or remove schedule`}},
 	} {
 		flag := &unstructured.Unstructured{}
 		text := "apiVersion: rsolv.dev/v1alpha1\nkind: FeatureFlag\nmetadata: {name: " + `"` + test.name + `"` + "}\nspec: " + test.spec

@@ -146,6 +146,7 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, wait time.Duration, e
 	if err != nil {
 		errs = append(errs, err)
 	}
+	wait = earliest(wait, untilExpiry(s.flags, r.Clock()))
 	for _, verdict := range s.plan.Verdicts {
 		switch err := r.report(ctx, s, verdict); {
 		case apierrors.IsConflict(err):

@@ -31,7 +31,9 @@ type cluster struct {
 	tb         testing.TB
 	namespace  string
 	reconciler *Reconciler
-	stop       func()
+	// clock is the controller's; time.Now when nil.
+	clock func() time.Time
+	stop  func()
 }
 
 func newCluster(tb testing.TB) *cluster {
@@ -42,10 +44,14 @@ func newCluster(tb testing.TB) *cluster {
 // start runs the controller, as after a start of the manager.
 func (c *cluster) start() {
 	c.tb.Helper()
+	clock := c.clock
+	if clock == nil {
+		clock = time.Now
+	}
 	c.stop = testenv.StartManager(c.tb, c.namespace, func(m ctrl.Manager) error {
 		c.reconciler = &Reconciler{
 			Client: m.GetClient(), Live: m.GetAPIReader(), Applier: child.NewApplier(m.GetClient(), m.GetAPIReader()),
-			Recorder: m.GetEventRecorder("rsolv-operator"), Clock: time.Now,
+			Recorder: m.GetEventRecorder("rsolv-operator"), Clock: clock,
 		}
 		return c.reconciler.SetupWithManager(m)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -19,9 +20,14 @@ import (
 func (r *Reconciler) report(ctx context.Context, s *scope, verdict flags.Verdict) error {
 	before, after := verdict.Flag, verdict.Flag.DeepCopy()
 	assess(after, verdict, s.hold)
+	assessAge(after, r.Clock())
 	written, err := status.Patch(ctx, r.Client, before, after)
 	if err != nil || !written {
 		return err
+	}
+	if stale := apimeta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionStale); stale != nil &&
+		!apimeta.IsStatusConditionTrue(before.Status.Conditions, v1alpha1.ConditionStale) {
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, stale.Reason, "Expire", "%s", note(stale.Message))
 	}
 	was, is := readiness(before), readiness(after)
 	if was.Status == is.Status && was.Reason == is.Reason && before.Status.Default == after.Status.Default {
@@ -72,6 +78,30 @@ func assess(flag *v1alpha1.FeatureFlag, verdict flags.Verdict, h *hold) {
 	status.Summarise(&s.Conditions, flag.Generation, ready, progress)
 }
 
+// assessAge says that an expired flag is to be removed. It takes nothing away
+// from the flag: answers never change because a day came.
+func assessAge(flag *v1alpha1.FeatureFlag, now time.Time) {
+	expires, ok := flags.Expires(flag)
+	if !ok || now.Before(expires) {
+		apimeta.RemoveStatusCondition(&flag.Status.Conditions, v1alpha1.ConditionStale)
+		return
+	}
+	status.Set(&flag.Status.Conditions, flag.Generation, v1alpha1.ConditionStale, status.True(v1alpha1.ReasonExpired, fmt.Sprintf(
+		"the flag expired on %s and still answers as before; remove %q from the app's code and then this FeatureFlag, or set a later spec.lifecycle.expiresAt (owner: %s)",
+		flag.Spec.Lifecycle.ExpiresAt, flag.Status.Key, flag.Spec.Lifecycle.Owner)))
+}
+
+// untilExpiry is how long it is until the next of the flags expires; 0 when
+// none will.
+func untilExpiry(list []*v1alpha1.FeatureFlag, now time.Time) (wait time.Duration) {
+	for _, flag := range list {
+		if expires, ok := flags.Expires(flag); ok && now.Before(expires) {
+			wait = earliest(wait, expires.Sub(now))
+		}
+	}
+	return wait
+}
+
 func publishedVerdict(flag *v1alpha1.FeatureFlag, verdict flags.Verdict, h *hold) status.Verdict {
 	switch {
 	case h != nil:
@@ -107,6 +137,12 @@ func readyVerdict(flag *v1alpha1.FeatureFlag, verdict flags.Verdict, h *hold) (s
 }
 
 func serves(flag *v1alpha1.FeatureFlag, verdict flags.Verdict) string {
+	switch {
+	case flag.Spec.State == v1alpha1.FlagDisabled:
+		return fmt.Sprintf("the pods of %q are told that %q is disabled, and use the default in their code", flag.Spec.DeploymentRef.Name, verdict.Key)
+	case len(flag.Spec.Rules) > 0 || flag.Spec.Targeting != nil:
+		return fmt.Sprintf("the pods of %q are given the rules of %q, and variant %q where none applies", flag.Spec.DeploymentRef.Name, verdict.Key, verdict.Default)
+	}
 	return fmt.Sprintf("the pods of %q are given variant %q of %q", flag.Spec.DeploymentRef.Name, verdict.Default, verdict.Key)
 }
 

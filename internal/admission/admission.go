@@ -20,6 +20,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
@@ -88,6 +89,21 @@ func (v *Validator) add(crd *apiextensionsv1.CustomResourceDefinition) error {
 		}
 	}
 	return nil
+}
+
+// Decode reads one YAML document as an API server reads it: duplicate fields
+// are refused, and whole numbers told from others, which the standard JSON
+// reader makes fractions of. A document of comments alone has no fields.
+func Decode(document []byte) (*unstructured.Unstructured, error) {
+	raw, err := yaml.YAMLToJSONStrict(document)
+	if err != nil {
+		return nil, fmt.Errorf("no valid YAML: %w", err)
+	}
+	object := &unstructured.Unstructured{}
+	if err := utiljson.Unmarshal(raw, &object.Object); err != nil {
+		return nil, fmt.Errorf("no mapping of fields to values: %w", err)
+	}
+	return object, nil
 }
 
 // Admit fills in the defaults of object, in place, and returns every reason

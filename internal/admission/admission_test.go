@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/rsolv-dev/rsolv-operator/config/crd"
 )
@@ -24,6 +23,10 @@ func TestAdmit(t *testing.T) {
 		wantErr []string
 	}{
 		{name: "a good flag", object: flag},
+		{
+			name:   "whole numbers where a field takes numbers and texts",
+			object: strings.Replace(flag, "spec: {", "spec: {rules: [{rollout: [{variant: enabled, percent: 25}]}], ", 1),
+		},
 		{
 			name:    "a CEL rule refuses",
 			object:  strings.Replace(flag, "name: blog", "name: rsolv-blog", 1),
@@ -48,11 +51,11 @@ func TestAdmit(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			object := &unstructured.Unstructured{}
-			if err := yaml.Unmarshal([]byte(test.object), &object.Object); err != nil {
+			object, err := Decode([]byte(test.object))
+			if err != nil {
 				t.Fatal(err)
 			}
-			err := validator.Admit(t.Context(), object)
+			err = validator.Admit(t.Context(), object)
 			if (err == nil) != (len(test.wantErr) == 0) {
 				t.Fatalf("Admit() = %v, want an error: %t", err, len(test.wantErr) > 0)
 			}

@@ -44,9 +44,12 @@ type Definition struct {
 	Disabled bool
 	// Variants are the possible values; their order has no meaning.
 	Variants []Variant
-	// DefaultVariant is the variant that everybody gets. Empty leaves the
-	// choice to the default in the app's code.
+	// DefaultVariant is the variant that everybody gets for whom the rules
+	// choose none. Empty leaves the choice to the default in the app's code.
 	DefaultVariant string
+	// Targeting are rules in flagd's JSON Logic that choose a variant by the
+	// context; empty when there are none. Evaluators are already put in.
+	Targeting json.RawMessage
 	// Metadata travels with the flag: strings, numbers and booleans.
 	Metadata map[string]any
 }

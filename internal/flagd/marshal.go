@@ -48,6 +48,13 @@ func (d *Definition) Entry() (Entry, error) {
 	if d.DefaultVariant != "" {
 		flag.DefaultVariant = &d.DefaultVariant
 	}
+	if !noRule(d.Targeting) {
+		targeting, err := canonical(d.Targeting)
+		if err != nil {
+			return Entry{}, fmt.Errorf("flag %q, targeting: %w", d.Key, err)
+		}
+		flag.Targeting = targeting
+	}
 	for _, variant := range d.Variants {
 		value, err := canonical(variant.Value)
 		if err != nil {

@@ -10,15 +10,15 @@ import (
 
 // Decode reads a file of flags in flagd's format and returns its definitions,
 // sorted by key. A file that holds anything which could not be evaluated as it
-// is meant (an unknown default, mixed types, targeting) is refused as a whole,
+// is meant (an unknown default, mixed types, broken rules) is refused as a whole,
 // with an error that names the flag: whoever reads it has a last good one.
 func Decode(file []byte) ([]Definition, error) {
 	if len(file) > MaxFileBytes {
 		return nil, fmt.Errorf("the flags file is %d bytes long; at most %d are read", len(file), MaxFileBytes)
 	}
 	var document struct {
-		Flags      *map[string]flagJSON       `json:"flags"`
-		Evaluators map[string]json.RawMessage `json:"$evaluators"`
+		Flags      *map[string]flagJSON `json:"flags"`
+		Evaluators Evaluators           `json:"$evaluators"`
 	}
 	decoder := json.NewDecoder(bytes.NewReader(file))
 	decoder.UseNumber()
@@ -31,12 +31,12 @@ func Decode(file []byte) ([]Definition, error) {
 	if document.Flags == nil {
 		return nil, errors.New(`the flags file has no "flags"`)
 	}
-	if len(document.Evaluators) > 0 {
-		return nil, errors.New(`the flags file has "$evaluators", which are not supported`)
+	if err := document.Evaluators.Validate(); err != nil {
+		return nil, fmt.Errorf("the flags file: $%w", err)
 	}
 	definitions := make([]Definition, 0, len(*document.Flags))
 	for _, key := range sortedKeys(*document.Flags) {
-		definition, err := (*document.Flags)[key].definition(key)
+		definition, err := (*document.Flags)[key].definition(key, document.Evaluators)
 		if err != nil {
 			return nil, fmt.Errorf("flag %q: %w", clip(key), err)
 		}
@@ -45,7 +45,7 @@ func Decode(file []byte) ([]Definition, error) {
 	return definitions, nil
 }
 
-func (f flagJSON) definition(key string) (Definition, error) {
+func (f flagJSON) definition(key string, evaluators Evaluators) (Definition, error) {
 	if key == "" {
 		return Definition{}, Problem{"key", "is empty", "give the flag a key"}
 	}
@@ -57,8 +57,12 @@ func (f flagJSON) definition(key string) (Definition, error) {
 	default:
 		return Definition{}, Problem{"state", fmt.Sprintf("is %q", clip(f.State)), "use ENABLED or DISABLED"}
 	}
-	if targeting := string(bytes.TrimSpace(f.Targeting)); targeting != "" && targeting != "null" && targeting != "{}" {
-		return Definition{}, Problem{"targeting", "is not supported", "remove it"}
+	if !noRule(f.Targeting) {
+		targeting, err := evaluators.Inline(f.Targeting)
+		if err != nil {
+			return Definition{}, err
+		}
+		definition.Targeting = targeting
 	}
 	for _, name := range sortedKeys(f.Variants) {
 		definition.Variants = append(definition.Variants, Variant{Name: name, Value: f.Variants[name]})

@@ -16,28 +16,28 @@ func TestEvaluate(t *testing.T) {
 	}
 	type answer struct {
 		Value  any
-		Reason Reason
+		Reason string
 		OK     bool
 	}
-	booleanOf := func(key string) answer { v, r, ok := set.Boolean(key); return answer{v, r, ok} }
-	textOf := func(key string) answer { v, r, ok := set.String(key); return answer{v, r, ok} }
-	numberOf := func(key string) answer { v, r, ok := set.Number(key); return answer{v, r, ok} }
-	objectOf := func(key string) answer { v, r, ok := set.Object(key); return answer{string(v), r, ok} }
+	booleanOf := func(key string) answer { v, r := set.Boolean(key, nil); return answer{v, r.Why(), r.OK()} }
+	textOf := func(key string) answer { v, r := set.String(key, nil); return answer{v, r.Why(), r.OK()} }
+	numberOf := func(key string) answer { v, r := set.Number(key, nil); return answer{v, r.Why(), r.OK()} }
+	objectOf := func(key string) answer { v, r := set.Object(key, nil); return answer{string(v), r.Why(), r.OK()} }
 	for name, test := range map[string]struct{ got, want answer }{
-		"boolean":             {booleanOf("blog"), answer{false, Static, true}},
-		"text":                {textOf("banner"), answer{`<b> & "c"`, Static, true}},
-		"number":              {numberOf("batch"), answer{12345678901234567890.5, Static, true}},
-		"mapping":             {objectOf("limits"), answer{`{"a":{"b":null,"c":[1,2]},"z":1}`, Static, true}},
-		"unknown boolean":     {booleanOf("rsolv_blog"), answer{false, NotFound, false}},
-		"unknown text":        {textOf("Blog"), answer{"", NotFound, false}},
-		"unknown number":      {numberOf(""), answer{0.0, NotFound, false}},
-		"unknown mapping":     {objectOf("blog "), answer{"", NotFound, false}},
-		"boolean of a text":   {booleanOf("banner"), answer{false, TypeMismatch, false}},
-		"text of a boolean":   {textOf("blog"), answer{"", TypeMismatch, false}},
-		"number of an object": {numberOf("limits"), answer{0.0, TypeMismatch, false}},
-		"object of a number":  {objectOf("batch"), answer{"", TypeMismatch, false}},
-		"disabled":            {booleanOf("retired"), answer{false, Disabled, false}},
-		"no default":          {booleanOf("undecided"), answer{false, CodeDefault, false}},
+		"boolean":             {booleanOf("blog"), answer{false, "STATIC", true}},
+		"text":                {textOf("banner"), answer{`<b> & "c"`, "STATIC", true}},
+		"number":              {numberOf("batch"), answer{12345678901234567890.5, "STATIC", true}},
+		"mapping":             {objectOf("limits"), answer{`{"a":{"b":null,"c":[1,2]},"z":1}`, "STATIC", true}},
+		"unknown boolean":     {booleanOf("rsolv_blog"), answer{false, "FLAG_NOT_FOUND", false}},
+		"unknown text":        {textOf("Blog"), answer{"", "FLAG_NOT_FOUND", false}},
+		"unknown number":      {numberOf(""), answer{0.0, "FLAG_NOT_FOUND", false}},
+		"unknown mapping":     {objectOf("blog "), answer{"", "FLAG_NOT_FOUND", false}},
+		"boolean of a text":   {booleanOf("banner"), answer{false, "TYPE_MISMATCH", false}},
+		"text of a boolean":   {textOf("blog"), answer{"", "TYPE_MISMATCH", false}},
+		"number of an object": {numberOf("limits"), answer{0.0, "TYPE_MISMATCH", false}},
+		"object of a number":  {objectOf("batch"), answer{"", "TYPE_MISMATCH", false}},
+		"disabled":            {booleanOf("retired"), answer{false, "DISABLED", false}},
+		"no default":          {booleanOf("undecided"), answer{false, "DEFAULT", false}},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -62,20 +62,20 @@ func TestParseRefuses(t *testing.T) {
 		`{"flags":[]}`:                        "no valid JSON of flags",
 		`{"flags":{}} {}`:                     "goes on after its end",
 		`{"flags":{}}}`:                       "goes on after its end",
-		`{"flags":{},"$evaluators":{"a":{}}}`: `"$evaluators", which are not supported`,
+		`{"flags":{},"$evaluators":{"a":{}}}`: `$evaluators[a] is empty; write a JSON Logic rule or remove the evaluator`,
 		`{"flags":{"":{"state":"ENABLED","variants":{"a":true}}}}`: "key is empty",
-		blog(``):                                                                  `flag "blog": state is ""; use ENABLED or DISABLED`,
-		blog(`"state":"on"`):                                                      `state is "on"`,
-		blog(`"state":"ENABLED"`):                                                 `flag "blog": variants is empty`,
-		blog(`"state":"ENABLED","variants":{}`):                                   `variants is empty`,
-		blog(`"state":"ENABLED","variants":{"a":null}`):                           `variants[a] is nothing`,
-		blog(`"state":"ENABLED","variants":{"a":[1]}`):                            `variants[a] is a list`,
-		blog(`"state":"ENABLED","variants":{"a":true,"b":1}`):                     `variants[b].value is a number (1) in a flag of type Boolean`,
-		blog(`"state":"ENABLED","variants":{"a":true},"defaultVariant":"b"`):      `defaultVariant "b" is not a variant; use one of: a`,
-		blog(`"state":"ENABLED","variants":{"a":true},"defaultVariant":""`):       `defaultVariant is empty`,
-		blog(`"state":"ENABLED","variants":{"a":true},"targeting":{"if":[true]}`): `targeting is not supported`,
-		blog(`"state":"ENABLED","variants":{"a":true},"metadata":{"a":{}}`):       `metadata[a] is neither text, number nor boolean`,
-		strings.Repeat(" ", MaxFileBytes+1):                                       "at most 1048576 are read",
+		blog(``):                                                                      `flag "blog": state is ""; use ENABLED or DISABLED`,
+		blog(`"state":"on"`):                                                          `state is "on"`,
+		blog(`"state":"ENABLED"`):                                                     `flag "blog": variants is empty`,
+		blog(`"state":"ENABLED","variants":{}`):                                       `variants is empty`,
+		blog(`"state":"ENABLED","variants":{"a":null}`):                               `variants[a] is nothing`,
+		blog(`"state":"ENABLED","variants":{"a":[1]}`):                                `variants[a] is a list`,
+		blog(`"state":"ENABLED","variants":{"a":true,"b":1}`):                         `variants[b].value is a number (1) in a flag of type Boolean`,
+		blog(`"state":"ENABLED","variants":{"a":true},"defaultVariant":"b"`):          `defaultVariant "b" is not a variant; use one of: a`,
+		blog(`"state":"ENABLED","variants":{"a":true},"defaultVariant":""`):           `defaultVariant is empty`,
+		blog(`"state":"ENABLED","variants":{"a":true},"targeting":{"if":[true,"b"]}`): `targeting.if[1] gives "b", which is not a variant; use one of: a`,
+		blog(`"state":"ENABLED","variants":{"a":true},"metadata":{"a":{}}`):           `metadata[a] is neither text, number nor boolean`,
+		strings.Repeat(" ", MaxFileBytes+1):                                           "at most 1048576 are read",
 	} {
 		set, err := Parse([]byte(give))
 		if err == nil || !strings.Contains(err.Error(), want) || set != nil {
@@ -98,11 +98,11 @@ func TestParseAcceptsWhatOthersWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if value, reason, ok := set.Number("a"); value != 2.5 || reason != Static || !ok {
-		t.Errorf("a: %v %v %v", value, reason, ok)
+	if value, result := set.Number("a", nil); value != 2.5 || result.Reason != Static {
+		t.Errorf("a: %v %+v", value, result)
 	}
-	if _, reason, ok := set.Boolean("b"); reason != CodeDefault || ok {
-		t.Errorf("b: %v %v", reason, ok)
+	if _, result := set.Boolean("b", nil); result.Reason != Default || result.OK() {
+		t.Errorf("b: %+v", result)
 	}
 }
 
@@ -111,6 +111,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"flags":{}}`))
 	f.Add([]byte(`{"flags":{"a":{"state":"DISABLED","variants":{"x":{"y":[1e5,"\ud800"]}},"defaultVariant":"x","metadata":{"z":-0}}}}`))
 	f.Add([]byte(`{"flags":{"é\u0000":{"State":"ENABLED","variants":{"\u2028":1E-7},"defaultVariant":null}},"flags":{}}`))
+	f.Add([]byte(`{"$evaluators":{"a":{"!":{"var":"x"}},"b":{"and":[{"$ref":"a"},1]}},"flags":{"a":{"state":"ENABLED","variants":{"x":1},"targeting":{"if":[{"$ref":"b"},"x"]}}}}`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		definitions, err := Decode(file)
 		if err != nil {
@@ -135,19 +136,6 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("not canonical:\n%s", diff)
 		}
 	})
-}
-
-func BenchmarkEvaluateStatic(b *testing.B) {
-	set, err := Parse(write(b, sample()))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, ok := set.Boolean("blog"); !ok {
-			b.Fatal("no answer")
-		}
-	}
 }
 
 // BenchmarkMapLookup is the least that finding a flag by name can cost.

@@ -1,43 +1,34 @@
 package flagd
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"strconv"
 )
 
-// Reason says how an evaluation came to its result. The values are those of
-// the OpenFeature specification.
-type Reason string
-
-// Reasons of evaluations.
-const (
-	// Static: the flag's default variant, which everybody gets.
-	Static Reason = "STATIC"
-	// CodeDefault: the flag names no default variant, the caller's applies.
-	CodeDefault Reason = "DEFAULT"
-	// Disabled: the flag is switched off as a whole.
-	Disabled Reason = "DISABLED"
-	// NotFound: no such flag.
-	NotFound Reason = "FLAG_NOT_FOUND"
-	// TypeMismatch: the flag has values of another type.
-	TypeMismatch Reason = "TYPE_MISMATCH"
-)
-
 // Set is a compiled file of flags. It never changes and is safe for
-// concurrent use. Its evaluations return ok false, with the reason, whenever
-// they have no value to give; the zero value is then no answer.
+// concurrent use.
 type Set struct {
 	flags map[string]*compiled
+	keys  []string
 }
 
+// compiled is a flag ready to be evaluated.
 type compiled struct {
-	kind Type
-	// reason is the outcome when the type matches.
-	reason  Reason
-	boolean bool
-	text    string
-	number  float64
+	// fixed is the outcome without rules, and what rules that choose nothing
+	// lead to.
+	fixed Result
+	// rule is nil in a flag without rules.
+	rule     node
+	variants map[string]choice
+}
+
+// choice is a variant's value in the forms that results carry.
+type choice struct {
+	value any
+	json  json.RawMessage
 }
 
 // Compile makes a Set of definitions. It fails on a definition that Validate
@@ -55,105 +46,173 @@ func Compile(definitions []Definition) (*Set, error) {
 		}
 		set.flags[definition.Key] = flag
 	}
+	set.keys = sortedKeys(set.flags)
 	return set, nil
 }
 
 func (d *Definition) compile() (*compiled, error) {
-	if err := d.Validate(); err != nil {
+	rule, err := d.check()
+	if err != nil {
 		return nil, err
 	}
-	flag := &compiled{kind: d.Type, reason: Static}
+	flag := &compiled{
+		fixed:    Result{Key: d.Key, Type: d.Type, Metadata: d.Metadata, Reason: Default},
+		variants: make(map[string]choice, len(d.Variants)),
+	}
 	if d.Disabled {
-		flag.reason = Disabled
+		flag.fixed.Reason = Disabled
 		return flag, nil
 	}
-	if d.DefaultVariant == "" {
-		flag.reason = CodeDefault
-		return flag, nil
-	}
+	flag.rule = rule
 	for _, variant := range d.Variants {
-		if variant.Name == d.DefaultVariant {
-			return flag, flag.setValue(variant.Value)
+		if flag.variants[variant.Name], err = d.choice(variant.Value); err != nil {
+			return nil, err
+		}
+	}
+	if d.DefaultVariant != "" {
+		flag.fixed = flag.choose(d.DefaultVariant, Static)
+		if rule != nil {
+			flag.fixed.Reason = Default
 		}
 	}
 	return flag, nil
 }
 
-func (c *compiled) setValue(value json.RawMessage) (err error) {
-	value, err = canonical(value)
+func (d *Definition) choice(value json.RawMessage) (choice, error) {
+	value, err := canonical(value)
 	if err != nil {
-		return err
+		return choice{}, err
 	}
-	switch c.kind {
+	c := choice{json: value}
+	switch d.Type {
 	case Boolean:
-		c.boolean = string(value) == "true"
+		c.value = string(value) == "true"
 	case Number:
-		c.number, err = strconv.ParseFloat(string(value), 64)
+		c.value, err = strconv.ParseFloat(string(value), 64)
 	case String:
-		err = json.Unmarshal(value, &c.text)
+		var text string
+		err = json.Unmarshal(value, &text)
+		c.value = text
 	case Object:
-		c.text = string(value)
+		c.value = value
 	}
 	if err != nil {
-		return fmt.Errorf("reading the value: %w", err)
+		return choice{}, fmt.Errorf("reading the value: %w", err)
 	}
-	return nil
+	return c, nil
+}
+
+// choose is the result with a variant that exists.
+func (c *compiled) choose(variant string, reason Reason) Result {
+	result, chosen := c.fixed, c.variants[variant]
+	result.Variant, result.Value, result.JSON, result.Reason = variant, chosen.value, chosen.json, reason
+	return result
 }
 
 // Len is the number of flags.
 func (s *Set) Len() int { return len(s.flags) }
 
 // Keys returns the flags' keys, sorted.
-func (s *Set) Keys() []string { return sortedKeys(s.flags) }
+func (s *Set) Keys() []string { return append([]string(nil), s.keys...) }
 
-// Boolean evaluates a flag of type Boolean.
-func (s *Set) Boolean(key string) (value bool, reason Reason, ok bool) {
-	flag, reason := s.find(key, Boolean)
-	if flag == nil {
-		return false, reason, false
-	}
-	return flag.boolean, reason, true
+// Targeted tells whether a flag's value depends on the context or the time.
+func (s *Set) Targeted(key string) bool {
+	flag := s.flags[key]
+	return flag != nil && flag.rule != nil
 }
 
-// String evaluates a flag of type String.
-func (s *Set) String(key string) (value string, reason Reason, ok bool) {
-	flag, reason := s.find(key, String)
+// Evaluate evaluates a flag of any type. A nil context is one about nobody, at
+// no time.
+func (s *Set) Evaluate(key string, context *Context) Result {
+	flag := s.flags[key]
 	if flag == nil {
-		return "", reason, false
+		return Result{Key: key, Reason: Failed, Code: NotFound, Detail: "there is no such flag"}
 	}
-	return flag.text, reason, true
+	if flag.rule == nil {
+		return flag.fixed
+	}
+	return flag.target(context)
 }
 
-// Number evaluates a flag of type Number.
-func (s *Set) Number(key string) (value float64, reason Reason, ok bool) {
-	flag, reason := s.find(key, Number)
-	if flag == nil {
-		return 0, reason, false
+// All evaluates every flag, in the order of their keys.
+func (s *Set) All(context *Context) iter.Seq[Result] {
+	return func(yield func(Result) bool) {
+		for _, key := range s.keys {
+			if !yield(s.Evaluate(key, context)) {
+				return
+			}
+		}
 	}
-	return flag.number, reason, true
+}
+
+// target follows the flag's rules. A text names the variant, as a boolean or a
+// number does when it is written down; nothing means the default.
+func (c *compiled) target(context *Context) Result {
+	if context == nil {
+		context = nobody
+	}
+	m := machine{key: c.fixed.Key, context: context, left: MaxSteps}
+	outcome := c.rule(&m, context)
+	if m.left < 0 {
+		return c.fixed.fail(General, "the rules take too many steps")
+	}
+	var variant string
+	switch outcome := outcome.(type) {
+	case nil:
+		return c.fixed
+	case string:
+		variant = outcome
+	case bool:
+		variant = strconv.FormatBool(outcome)
+	case float64:
+		if !finite(outcome) {
+			return c.fixed
+		}
+		variant = numberText(outcome)
+	default:
+		return c.fixed.fail(General, "the rules give a list or a mapping, not the name of a variant")
+	}
+	if _, known := c.variants[variant]; !known {
+		return c.fixed.fail(General, "the rules give "+strconv.Quote(clip(variant))+", which is not a variant")
+	}
+	return c.choose(variant, TargetingMatch)
+}
+
+// Boolean evaluates a flag of type Boolean. Where the result is not OK the
+// value means nothing.
+func (s *Set) Boolean(key string, context *Context) (bool, Result) {
+	result := s.typed(key, Boolean, context)
+	value, _ := result.Value.(bool)
+	return value, result
+}
+
+// String evaluates a flag of type String. Where the result is not OK the value
+// means nothing.
+func (s *Set) String(key string, context *Context) (string, Result) {
+	result := s.typed(key, String, context)
+	value, _ := result.Value.(string)
+	return value, result
+}
+
+// Number evaluates a flag of type Number. Where the result is not OK the value
+// means nothing.
+func (s *Set) Number(key string, context *Context) (float64, Result) {
+	result := s.typed(key, Number, context)
+	value, _ := result.Value.(float64)
+	return value, result
 }
 
 // Object evaluates a flag of type Object. The value is compact JSON, a copy
-// that the caller may keep.
-func (s *Set) Object(key string) (value json.RawMessage, reason Reason, ok bool) {
-	flag, reason := s.find(key, Object)
-	if flag == nil {
-		return nil, reason, false
-	}
-	return json.RawMessage(flag.text), reason, true
+// that the caller may keep; where the result is not OK it is nil.
+func (s *Set) Object(key string, context *Context) (json.RawMessage, Result) {
+	result := s.typed(key, Object, context)
+	return bytes.Clone(result.JSON), result
 }
 
-// find returns the flag when it has a value to give, and the reason always.
-func (s *Set) find(key string, kind Type) (*compiled, Reason) {
-	flag := s.flags[key]
-	switch {
-	case flag == nil:
-		return nil, NotFound
-	case flag.kind != kind:
-		return nil, TypeMismatch
-	case flag.reason != Static:
-		return nil, flag.reason
-	default:
-		return flag, Static
+func (s *Set) typed(key string, kind Type, context *Context) Result {
+	result := s.Evaluate(key, context)
+	if result.Type != kind && result.Type != "" {
+		return result.fail(TypeMismatch, "the flag is of type "+string(result.Type)+", not "+string(kind))
 	}
+	return result
 }

@@ -13,17 +13,31 @@ import (
 // Validate returns Problems, or nil. It does not look at Key: whose key is
 // valid is for the operator to say, by ValidKey and CheckPrefix.
 func (d *Definition) Validate() error {
+	_, err := d.check()
+	return err
+}
+
+// check validates the definition and compiles its rules, which are nil when
+// there are none.
+func (d *Definition) check() (node, error) {
 	problems := d.checkVariants()
 	if d.DefaultVariant != "" && !d.has(d.DefaultVariant) {
 		problems = append(problems, Problem{
 			"defaultVariant", fmt.Sprintf("%q is not a variant", d.DefaultVariant), "use one of: " + strings.Join(d.names(), ", "),
 		})
 	}
+	tree, rule, problem := compileRule(d.Targeting)
+	if problem == nil && len(problems) == 0 {
+		problem = d.checkResults(tree, "targeting")
+	}
+	if problem != nil {
+		problems = append(problems, *problem)
+	}
 	problems = append(problems, d.checkMetadata()...)
 	if len(problems) == 0 {
-		return nil
+		return rule, nil
 	}
-	return problems
+	return nil, problems
 }
 
 func (d *Definition) checkVariants() Problems {

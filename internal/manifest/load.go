@@ -50,9 +50,9 @@ func (s *Set) Load(ctx context.Context, validator *admission.Validator, name, na
 }
 
 func (s *Set) add(ctx context.Context, validator *admission.Validator, namespace string, document []byte) error {
-	object := &unstructured.Unstructured{}
-	if err := yaml.UnmarshalStrict(document, &object.Object); err != nil {
-		return fmt.Errorf("no valid YAML: %w", err)
+	object, err := admission.Decode(document)
+	if err != nil {
+		return err
 	}
 	if len(object.Object) == 0 {
 		return nil // comments alone

@@ -1,17 +1,21 @@
 // Package flags answers the app's questions about feature flags from the file
-// that the operator mounts, and notices when it changes. The file is
-// evaluated when it is loaded; a question costs an atomic load.
+// that the operator mounts, and notices when it changes. Flags without rules
+// are evaluated when the file is loaded; a question for one costs an atomic
+// load.
 package flags
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/flagd"
@@ -21,6 +25,7 @@ import (
 type Store struct {
 	dir     string
 	log     *slog.Logger
+	now     func() time.Time
 	current atomic.Pointer[state]
 	// loading serialises loads; questions never wait for it.
 	loading sync.Mutex
@@ -35,7 +40,7 @@ type state struct {
 
 // Defaults returns a store without a file: every flag has its default.
 func Defaults(log *slog.Logger) *Store {
-	s := &Store{log: log}
+	s := &Store{log: log, now: time.Now} //nolint:forbidigo // rules may ask for the time; tests replace it
 	s.current.Store(&state{snapshot: defaults()})
 	return s
 }
@@ -56,10 +61,61 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 // Status says which flags are in use, and why not the newest ones if so.
 func (s *Store) Status() contract.FlagsStatus {
 	now := s.current.Load()
-	return contract.FlagsStatus{Digest: now.digest, Flags: now.count, Error: now.problem}
+	return contract.FlagsStatus{Digest: now.digest, Flags: now.set.Len(), Error: now.problem}
 }
 
-func (s *Store) value(f flag) bool { return s.current.Load().value(f, s.log) }
+// value evaluates a flag of the catalogue for nobody in particular.
+func (s *Store) value(f flag) bool {
+	now := s.current.Load()
+	var context *flagd.Context
+	if now.targeted[f] {
+		context = &flagd.Context{Time: s.now()}
+	}
+	return now.value(f, context, s.log)
+}
+
+// Evaluate evaluates a flag of the file by its key. A context without a time
+// is one of now. A flag that the app knows and the file does not declare has
+// its default, with reason DEFAULT.
+func (s *Store) Evaluate(key string, context *flagd.Context) flagd.Result {
+	result := s.current.Load().set.Evaluate(key, s.timed(context))
+	if result.Code == flagd.NotFound {
+		if known, ok := find(key); ok {
+			return known.result()
+		}
+	}
+	return result
+}
+
+// All evaluates every flag of the file, and those that the app knows beside
+// them, in the order of their keys. All results are of one file.
+func (s *Store) All(context *flagd.Context) []flagd.Result {
+	set := s.current.Load().set
+	results := make([]flagd.Result, 0, set.Len()+len(catalogue))
+	declared := make(map[string]bool, set.Len())
+	for result := range set.All(s.timed(context)) {
+		results, declared[result.Key] = append(results, result), true
+	}
+	for _, known := range catalogue {
+		if !declared[known.Key] {
+			results = append(results, known.result())
+		}
+	}
+	slices.SortFunc(results, func(a, b flagd.Result) int { return cmp.Compare(a.Key, b.Key) })
+	return results
+}
+
+func (s *Store) timed(context *flagd.Context) *flagd.Context {
+	if context == nil {
+		return &flagd.Context{Time: s.now()}
+	}
+	if context.Time.IsZero() {
+		timed := *context
+		timed.Time = s.now()
+		return &timed
+	}
+	return context
+}
 
 // reload takes over the file if its content changed. A file that cannot be
 // used leaves the flags as they are. Each change is logged once, however often
@@ -77,7 +133,7 @@ func (s *Store) reload() {
 	case after.problem != "" && after.problem != before.problem:
 		s.log.Error("the flags file cannot be used, keeping the flags as they are", "problem", after.problem, "digest", after.digest)
 	case after.digest != before.digest:
-		s.log.Info("flags loaded", "digest", after.digest, "flags", after.count)
+		s.log.Info("flags loaded", "digest", after.digest, "flags", after.set.Len())
 	case after.problem == "" && before.problem != "":
 		s.log.Info("the flags file is the one in use again", "digest", after.digest)
 	}

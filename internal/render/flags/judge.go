@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/flagd"
@@ -44,8 +45,9 @@ func judge(in Input) []*candidate {
 			owners[c.verdict.Key] = c
 		}
 	}
+	evaluators := Evaluators(in.App)
 	for _, c := range candidates {
-		c.check(in.App, owners[c.verdict.Key])
+		c.check(in.App, evaluators, owners[c.verdict.Key])
 	}
 	return candidates
 }
@@ -63,7 +65,7 @@ func (c *candidate) older(other *candidate) bool {
 	return cmp.Compare(mine.Name, theirs.Name) < 0
 }
 
-func (c *candidate) check(app *v1alpha1.RsolvDeployment, owner *candidate) {
+func (c *candidate) check(app *v1alpha1.RsolvDeployment, evaluators flagd.Evaluators, owner *candidate) {
 	flag, v := c.verdict.Flag, &c.verdict
 	var prefixes []string
 	if app.Spec.Flags != nil {
@@ -85,23 +87,37 @@ func (c *candidate) check(app *v1alpha1.RsolvDeployment, owner *candidate) {
 		c.lastGood, c.lastDefault = nil, ""
 		return
 	}
-	definition := Definition(flag)
+	definition, problems := Definition(flag, evaluators)
+	if err := definition.Validate(); err != nil {
+		problems = append(problemsOf(err), problems...)
+	}
+	if len(problems) > 0 {
+		v.Reason, v.Message = v1alpha1.ReasonInvalidDefinition, describe(flag, problems)
+		return
+	}
 	entry, err := definition.Entry()
 	if err != nil {
-		v.Reason, v.Message = v1alpha1.ReasonInvalidDefinition, describe(err)
+		v.Reason, v.Message = v1alpha1.ReasonInvalidDefinition, err.Error()
 		return
 	}
 	c.entry = &entry
 }
 
-// describe names the fields as they are called in the FeatureFlag.
-func describe(err error) string {
-	var problems flagd.Problems
-	if !errors.As(err, &problems) {
-		return err.Error()
+// problemsOf takes apart what Validate returned.
+func problemsOf(err error) flagd.Problems {
+	if problems, ok := errors.AsType[flagd.Problems](err); ok {
+		return problems
 	}
+	return flagd.Problems{{Field: "definition", What: "is wrong: " + err.Error(), Fix: "correct it"}}
+}
+
+// describe names the fields as they are called in the FeatureFlag.
+func describe(flag *v1alpha1.FeatureFlag, problems flagd.Problems) string {
 	problems = slices.Clone(problems)
 	for i := range problems {
+		if flag.Spec.Targeting == nil && strings.HasPrefix(problems[i].Field, "targeting") {
+			problems[i].Field = "rules as " + problems[i].Field
+		}
 		problems[i].Field = "spec." + problems[i].Field
 	}
 	return problems.Error()
@@ -115,11 +131,26 @@ func Key(flag *v1alpha1.FeatureFlag) string {
 	return flagd.KeyFromName(flag.Name)
 }
 
-// Definition is the flag in flagd's terms. It need not be valid.
-func Definition(flag *v1alpha1.FeatureFlag) flagd.Definition {
+// Evaluators are the rules that the app's flags share.
+func Evaluators(app *v1alpha1.RsolvDeployment) flagd.Evaluators {
+	if app.Spec.Flags == nil {
+		return nil
+	}
+	evaluators := make(flagd.Evaluators, len(app.Spec.Flags.Evaluators))
+	for _, evaluator := range app.Spec.Flags.Evaluators {
+		evaluators[evaluator.Name] = evaluator.Rule.Raw
+	}
+	return evaluators
+}
+
+// Definition is the flag in flagd's terms, with the evaluators that it refers
+// to put in. It need not be valid, and lacks its rules when there are problems
+// with them.
+func Definition(flag *v1alpha1.FeatureFlag, evaluators flagd.Evaluators) (flagd.Definition, flagd.Problems) {
 	definition := flagd.Definition{
 		Key:            Key(flag),
 		Type:           flagd.Type(flag.Spec.Type),
+		Disabled:       flag.Spec.State == v1alpha1.FlagDisabled,
 		DefaultVariant: flag.Spec.DefaultVariant,
 		Metadata:       map[string]any{metadataObject: flag.Name},
 	}
@@ -132,7 +163,9 @@ func Definition(flag *v1alpha1.FeatureFlag) flagd.Definition {
 			{Name: v1alpha1.VariantDisabled, Value: json.RawMessage("false")},
 		}
 	}
-	return definition
+	rules, problems := targeting(flag, evaluators)
+	definition.Targeting = rules
+	return definition, append(problems, checkLifecycle(flag)...)
 }
 
 type publishedFlag struct {
