@@ -72,8 +72,8 @@ func (p *program) connect(
 		return err
 	}
 	deps := web.Deps{
-		Log: log, Now: p.now, Customers: s.store, Keys: s.store, Funnel: s.store, Flags: s.flags, Metrics: m,
-		DatabaseUp: s.monitor.DatabaseUp, Version: appVersion(),
+		Log: log, Now: p.now, Customers: s.store, Keys: s.store, Funnel: s.store, Flags: s.flags, Evaluator: s.flags, Metrics: m,
+		DatabaseUp: s.monitor.DatabaseUp, Version: appVersion(), PublicFlags: o.publicFlags, Stopping: ctx.Done(),
 	}
 	if deps.PublicHost, err = p.publicHost(); err != nil {
 		return err

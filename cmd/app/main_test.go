@@ -102,6 +102,7 @@ func TestUsage(t *testing.T) {
 		{"serve", with(contract.EnvPoolSize, "many"), contract.ExitUsage, `POOL_SIZE is "many"`},
 		{"serve", with(contract.EnvTrustedProxies, "10.0.0.0/8,x"), contract.ExitUsage, `TRUSTED_PROXIES contains "x"`},
 		{"serve", with(contract.EnvPublicHost, "https://rsolv.dev"), contract.ExitUsage, `PUBLIC_HOST is "https://rsolv.dev"`},
+		{"serve --public-flags blog,Blog", db, contract.ExitUsage, `--public-flags (PUBLIC_FLAGS): "Blog" is not the key of a flag; write keys like early_access`},
 		{"serve --listen nowhere:99999", db, contract.ExitFailed, "--listen"},
 		{"migrate", nil, contract.ExitUsage, "DATABASE_URL is not set"},
 		{"migrate", with(contract.EnvDatabaseURL, "hunter2"), contract.ExitUsage, "not a Postgres connection string"},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +21,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/web"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/flagd"
 )
 
 // Parts of contract.TerminationGraceSeconds that follow the drain.
@@ -36,6 +38,7 @@ type serveOptions struct {
 	listen, admin string
 	flagsDir      string
 	drain         time.Duration
+	publicFlags   []string
 }
 
 // serve runs the app until ctx ends, and then as long as it takes to end in
@@ -77,8 +80,19 @@ func (p *program) serveOptions(args []string) (serveOptions, error) {
 		", or "+contract.FlagsDir+" when that exists")
 	set.DurationVar(&o.drain, "drain", contract.DrainSeconds*time.Second,
 		"how long to go on serving after the signal to end, until everybody has noticed; 0 with --dev")
+	public := set.String("public-flags", p.getenv(contract.EnvPublicFlags),
+		"flags that may be evaluated without an API key, separated by commas; default "+contract.EnvPublicFlags)
 	if err := p.parse(set, args); err != nil {
 		return o, err
+	}
+	for key := range strings.SplitSeq(*public, ",") {
+		if key = strings.TrimSpace(key); key == "" {
+			continue
+		}
+		if !flagd.ValidKey(key) {
+			return o, usagef("serve: --public-flags (%s): %q is not the key of a flag; write keys like early_access, separated by commas", contract.EnvPublicFlags, key)
+		}
+		o.publicFlags = append(o.publicFlags, key)
 	}
 	drainGiven := false
 	set.Visit(func(f *flag.Flag) { drainGiven = drainGiven || f.Name == "drain" })

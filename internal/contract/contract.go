@@ -43,6 +43,9 @@ const (
 	// EnvTrustedProxies is a comma-separated list of CIDRs whose
 	// X-Forwarded-For the app believes.
 	EnvTrustedProxies = "TRUSTED_PROXIES"
+	// EnvPublicFlags is a comma-separated list of the keys of the flags that
+	// browsers may evaluate without an API key.
+	EnvPublicFlags = "PUBLIC_FLAGS"
 )
 
 // Subcommands of the app that the operator runs.

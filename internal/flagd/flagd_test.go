@@ -190,6 +190,10 @@ func TestTargeting(t *testing.T) {
 		if number, ok := got.Value.(float64); ok != got.OK() || ok && fmt.Sprint(number) != string(got.JSON) || got.OK() != (test.want.Variant != "") {
 			t.Errorf("%s: value %v, JSON %s", name, got.Value, got.JSON)
 		}
+		if got.Targeted != set.Targeted(test.key) {
+			t.Errorf("%s: targeted %v", name, got.Targeted)
+		}
+		got.Targeted = false
 		got.Key, got.Type, got.Value, got.JSON, got.Metadata = "", "", nil, nil, nil
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)

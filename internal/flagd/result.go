@@ -52,6 +52,8 @@ type Result struct {
 	Reason Reason
 	Code   ErrorCode
 	Detail string
+	// Targeted tells whether the flag has rules.
+	Targeted bool
 	// Metadata of the flag. It is shared: do not change it.
 	Metadata map[string]any
 }
@@ -69,5 +71,5 @@ func (r *Result) Why() string {
 
 // fail turns the result into a failure.
 func (r *Result) fail(code ErrorCode, detail string) Result {
-	return Result{Key: r.Key, Type: r.Type, Metadata: r.Metadata, Reason: Failed, Code: code, Detail: detail}
+	return Result{Key: r.Key, Type: r.Type, Targeted: r.Targeted, Metadata: r.Metadata, Reason: Failed, Code: code, Detail: detail}
 }

@@ -63,7 +63,7 @@ func (d *Definition) compile() (*compiled, error) {
 		flag.fixed.Reason = Disabled
 		return flag, nil
 	}
-	flag.rule = rule
+	flag.rule, flag.fixed.Targeted = rule, rule != nil
 	for _, variant := range d.Variants {
 		if flag.variants[variant.Name], err = d.choice(variant.Value); err != nil {
 			return nil, err

@@ -94,3 +94,31 @@ func TestRulesThatFailMeanTheDefault(t *testing.T) {
 		t.Errorf("%d warnings, want 1", n)
 	}
 }
+
+func TestChangedTellsOfOtherFlags(t *testing.T) {
+	t.Parallel()
+	m := &mount{tb: t, dir: t.TempDir()}
+	m.publish(file(boolean("blog", "disabled")))
+	s, err := Open(m.dir, slog.New(slog.DiscardHandler))
+	must(t, err)
+	isClosed := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	changed := s.Changed()
+	s.reload()
+	m.publish([]byte("no flags"))
+	s.reload()
+	if isClosed(changed) {
+		t.Error("told of a change when the flags stayed as they were")
+	}
+	m.publish(file(boolean("blog", "enabled")))
+	s.reload()
+	if !isClosed(changed) || isClosed(s.Changed()) {
+		t.Error("a change was not told, or told for ever")
+	}
+}

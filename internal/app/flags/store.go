@@ -27,6 +27,8 @@ type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 	current atomic.Pointer[state]
+	// changed is closed when other flags come into use.
+	changed atomic.Pointer[chan struct{}]
 	// loading serialises loads; questions never wait for it.
 	loading sync.Mutex
 }
@@ -42,8 +44,14 @@ type state struct {
 func Defaults(log *slog.Logger) *Store {
 	s := &Store{log: log, now: time.Now} //nolint:forbidigo // rules may ask for the time; tests replace it
 	s.current.Store(&state{snapshot: defaults()})
+	first := make(chan struct{})
+	s.changed.Store(&first)
 	return s
 }
+
+// Changed returns a channel that is closed when other flags come into use than
+// those of the moment. Ask for it before looking at the flags.
+func (s *Store) Changed() <-chan struct{} { return *s.changed.Load() }
 
 // Open returns a store of the flags file in dir. A file that is missing or
 // cannot be used is no error: every flag then has its default until a good
@@ -129,6 +137,10 @@ func (s *Store) reload() {
 		return
 	}
 	s.current.Store(after)
+	if after.snapshot != before.snapshot {
+		next := make(chan struct{})
+		close(*s.changed.Swap(&next))
+	}
 	switch {
 	case after.problem != "" && after.problem != before.problem:
 		s.log.Error("the flags file cannot be used, keeping the flags as they are", "problem", after.problem, "digest", after.digest)

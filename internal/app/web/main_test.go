@@ -22,6 +22,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/content"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
@@ -98,7 +99,7 @@ func newSite(t *testing.T, databaseURL string, change func(*Deps)) *site {
 	}
 	deps := Deps{
 		Log: log, Now: time.Now, Customers: s.store, Keys: s.store, Funnel: s.store, Tracker: s.tracker,
-		Flags: s.flags, Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
+		Flags: s.flags, Evaluator: flags.Defaults(log), Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
 	}
 	if change != nil {
 		change(&deps)

@@ -40,7 +40,8 @@ var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 const otherPath = "other"
 
 // uncounted routes are asked by machines; counting them would hide the people.
-var uncounted = map[string]bool{"/health": true, "/api/health": true}
+// An event stream lasts, which says nothing about latency.
+var uncounted = map[string]bool{"/health": true, "/api/health": true, ofrepEvents: true}
 
 // wrap surrounds the routes with what every request gets: an id, recovery from
 // panics, security headers, a line in the log, a place in the histogram, and,

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/flagd"
 )
 
 // Metrics is what the server counts.
@@ -25,8 +28,21 @@ type Metrics interface {
 	CountOnboarding(ok bool)
 }
 
-// Deps is what the public listener needs; all of it is required except the
-// last two.
+// Evaluator answers for flags by their keys, on behalf of clients of the flag
+// evaluation protocol.
+type Evaluator interface {
+	// Evaluate evaluates one flag.
+	Evaluate(key string, context *flagd.Context) flagd.Result
+	// All evaluates all flags, in the order of their keys.
+	All(context *flagd.Context) []flagd.Result
+	// Status names the flags in use by their digest.
+	Status() contract.FlagsStatus
+	// Changed returns a channel that is closed when other flags come into use.
+	Changed() <-chan struct{}
+}
+
+// Deps is what the public listener needs; all of it is required except what
+// follows Version.
 type Deps struct {
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -35,6 +51,7 @@ type Deps struct {
 	Funnel    app.FunnelReader
 	Tracker   app.Tracker
 	Flags     app.Flags
+	Evaluator Evaluator
 	Metrics   Metrics
 	Blog      *blog.Blog
 	// DatabaseUp says whether the database answered when it was last asked.
@@ -44,6 +61,11 @@ type Deps struct {
 	// PublicHost is the host in absolute links; the request's when empty.
 	PublicHost     string
 	TrustedProxies []netip.Prefix
+	// PublicFlags are the keys of the flags that may be evaluated without an
+	// API key.
+	PublicFlags []string
+	// Stopping is closed when streams are to end because the server will.
+	Stopping <-chan struct{}
 }
 
 type server struct {
@@ -52,6 +74,8 @@ type server struct {
 	mux   *http.ServeMux
 	keys  *keyCache
 	pages map[string]*template.Template
+	// streams counts the open event streams.
+	streams atomic.Int64
 }
 
 // New returns the handler of the public listener.
@@ -65,7 +89,7 @@ func New(d Deps) (http.Handler, error) {
 
 func newServer(d Deps) (*server, error) {
 	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.Funnel == nil || d.Tracker == nil ||
-		d.Flags == nil || d.Metrics == nil || d.Blog == nil || d.DatabaseUp == nil || d.Version == "" {
+		d.Flags == nil || d.Evaluator == nil || d.Metrics == nil || d.Blog == nil || d.DatabaseUp == nil || d.Version == "" {
 		return nil, errors.New("web.New: a required dependency is missing")
 	}
 	pages, err := parsePages()
@@ -84,6 +108,7 @@ func (s *server) routes() {
 	s.registerCustomer()
 	s.registerFunnel()
 	s.registerHealth()
+	s.registerFlags()
 	s.mux.HandleFunc("GET /{$}", s.home)
 	s.mux.HandleFunc("GET /blog", s.blogIndex)
 	s.mux.HandleFunc("GET /blog/{slug}", s.blogPost)
