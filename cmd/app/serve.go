@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
@@ -27,9 +26,6 @@ const (
 	shutdownTimeout = 30 * time.Second
 	trackerTimeout  = 15 * time.Second
 )
-
-// rollupPause is how often the stored daily metrics are recomputed.
-const rollupPause = 5 * time.Minute
 
 type serveOptions struct {
 	dev           bool
@@ -124,7 +120,7 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 	group.Go(func() error { return serveOn(publicServer, public) })
 	group.Go(func() error { return serveOn(adminServer, admin) })
 	group.Go(func() error { parts.monitor.Run(background); return nil })
-	group.Go(func() error { rollUp(background, parts.store, log, p.now); return nil })
+	group.Go(func() error { p.upkeep(background, parts, log); return nil })
 	group.Go(func() error { return runFlags(background, parts.flags) })
 	group.Go(func() error {
 		defer stopBackground()
@@ -171,25 +167,4 @@ func reachable(l net.Listener) string {
 		return l.Addr().String()
 	}
 	return net.JoinHostPort("localhost", strconv.Itoa(addr.Port))
-}
-
-// rollUp keeps the stored metrics of today and yesterday, until ctx ends.
-func rollUp(ctx context.Context, store *postgres.Store, log *slog.Logger, now func() time.Time) {
-	failing := false
-	for {
-		today := now()
-		err := errors.Join(store.StoreDay(ctx, app.Day(today)), store.StoreDay(ctx, app.Day(today.AddDate(0, 0, -1))))
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil && !failing {
-			log.Warn("the daily funnel metrics cannot be stored at the moment", "reason", postgres.Redact(err))
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(rollupPause):
-		}
-	}
 }
