@@ -48,6 +48,7 @@ const usage = `usage: app COMMAND [flags]
   serve            serve the API and the site
   migrate          bring the database schema up to date
   funnel summary   print the conversion funnel
+  funnel days      print the funnel of each day
   admin grant      give an account's keys the permission admin, and leave it out of the funnel
   version          print the version
 
@@ -94,6 +95,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.migrate(ctx, rest)
 	case "funnel summary":
 		return p.funnelSummary(ctx, rest)
+	case "funnel days":
+		return p.funnelDays(ctx, rest)
 	case "admin grant":
 		return p.adminGrant(ctx, rest)
 	case "version":
