@@ -96,7 +96,7 @@ func TestUsage(t *testing.T) {
 		{"funnel", nil, contract.ExitUsage, `unknown command "funnel"`},
 		{"serve --nope", db, contract.ExitUsage, "flag provided but not defined: -nope"},
 		{"serve extra", db, contract.ExitUsage, `serve takes no argument, got "extra"`},
-		{"serve --drain 1m", db, contract.ExitUsage, "--drain is 1m0s"},
+		{"serve --drain 6s", db, contract.ExitUsage, "--drain is 6s: use 0 to 5s, so that all of the shutdown fits into 60 s"},
 		{"serve", nil, contract.ExitUsage, "DATABASE_URL is not set"},
 		{"serve", with(contract.EnvDatabaseURL, "hunter2://x:%zz"), contract.ExitUsage, "DATABASE_URL: not a Postgres connection string"},
 		{"serve", with(contract.EnvPoolSize, "many"), contract.ExitUsage, `POOL_SIZE is "many"`},

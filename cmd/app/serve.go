@@ -21,11 +21,21 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
-// Parts of contract.TerminationGraceSeconds that follow the drain.
+// Parts of contract.TerminationGraceSeconds, at most. In a pod the preStop hook
+// has waited contract.DrainSeconds before the signal comes, so that --drain is
+// for everywhere else.
 const (
+	maxDrain        = 5 * time.Second
 	shutdownTimeout = 30 * time.Second
 	trackerTimeout  = 15 * time.Second
 )
+
+// spareTime is what is left of the grace after the hook and all parts. With less
+// than a second of it this does not compile: the kubelet would kill the process at its work.
+const spareTime = contract.TerminationGraceSeconds*time.Second -
+	(contract.DrainSeconds*time.Second + maxDrain + shutdownTimeout + trackerTimeout)
+
+const _ = uint64(spareTime - time.Second)
 
 type serveOptions struct {
 	dev           bool
@@ -71,19 +81,15 @@ func (p *program) serveOptions(args []string) (serveOptions, error) {
 	set.StringVar(&o.admin, "admin-listen", ":"+strconv.Itoa(contract.AdminPort), "address of the admin listener, never to be public")
 	set.StringVar(&o.flagsDir, "flags-dir", p.getenv(contract.EnvFlagsDir), "folder with "+contract.FlagsFile+"; default "+contract.EnvFlagsDir+
 		", or "+contract.FlagsDir+" when that exists")
-	set.DurationVar(&o.drain, "drain", contract.DrainSeconds*time.Second,
-		"how long to go on serving after the signal to end, until everybody has noticed; 0 with --dev")
+	set.DurationVar(&o.drain, "drain", 0,
+		"how long to go on serving, unready, after the signal to end, for load balancers that notice no sooner;\n"+
+			"not needed in a pod, whose preStop hook waits before the signal")
 	if err := p.parse(set, args); err != nil {
 		return o, err
 	}
-	drainGiven := false
-	set.Visit(func(f *flag.Flag) { drainGiven = drainGiven || f.Name == "drain" })
-	if o.dev && !drainGiven {
-		o.drain = 0
-	}
-	if o.drain < 0 || o.drain > 10*time.Second {
-		return o, usagef("serve: --drain is %v: use 0 to 10s, so that all of the shutdown fits into %d s",
-			o.drain, contract.TerminationGraceSeconds)
+	if o.drain < 0 || o.drain > maxDrain {
+		return o, usagef("serve: --drain is %v: use 0 to %v, so that all of the shutdown fits into %d s",
+			o.drain, maxDrain, contract.TerminationGraceSeconds)
 	}
 	if o.flagsDir == "" && !o.dev {
 		if _, err := os.Stat(contract.FlagsDir); err == nil {
