@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -41,6 +42,44 @@ func TestSignupWhileTheLinksAreLocked(t *testing.T) {
 			t.Errorf("after relinking: journey is %q", got)
 		}
 	}
+}
+
+// A signup waits for a writer of page views that is about to commit.
+func TestSignupWaitsForItsVisit(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	watcher := connect(t, b.url)
+	waiting := func() (is bool) {
+		err := watcher.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&is)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	// A machine that stalls just now makes a signup wait in vain; not each time.
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		b.exec(t, "BEGIN")
+		b.exec(t, "SELECT pg_advisory_xact_lock($1)", int64(linkLock))
+		b.exec(t, `INSERT INTO funnel_events (id, event_type, visitor_id, occurred_at)
+			VALUES (gen_random_uuid(), 'page_view', $1, $2)`, name, noon.Add(-time.Minute))
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.Onboard(context.WithoutCancel(t.Context()), signup(name+"@kiln.example", noon, app.Touch{VisitorID: name}))
+			done <- err
+		}()
+		for began := time.Now(); !waiting() && time.Since(began) < time.Second; {
+			time.Sleep(time.Millisecond)
+		}
+		b.exec(t, "COMMIT")
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if one[int](t, b, "SELECT count(*)::int FROM customer_journeys WHERE visit_to_signup_seconds = 60") > 0 {
+			return
+		}
+	}
+	t.Error("no signup waited for the visit that led to it")
 }
 
 // What could not be tracked beside a signup is tracked later, once.
