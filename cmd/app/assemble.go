@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/rsolv-dev/rsolv-operator/content"
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
@@ -30,6 +31,8 @@ type parts struct {
 	monitor       *health.Monitor
 	flags         *flags.Store
 	public, admin http.Handler
+	// count is the ledger of funnel events.
+	count func(kind app.EventType, outcome app.Outcome, n int)
 }
 
 // assemble makes the parts and connects them; nothing but the tracker runs yet.
@@ -50,7 +53,7 @@ func (p *program) assemble(ctx context.Context, o serveOptions, url string, log 
 	if err != nil {
 		return nil, err
 	}
-	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact)}
+	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact), count: m.CountEvents}
 	if err := p.connect(ctx, s, o, m, reg, log); err != nil {
 		store.Close()
 		return nil, err

@@ -48,6 +48,7 @@ const usage = `usage: app COMMAND [flags]
   serve            serve the API and the site
   migrate          bring the database schema up to date
   funnel summary   print the conversion funnel
+  funnel days      print the funnel of each day
   flags catalog    print the flags that this build knows, with a digest
   flags lint       check flags files and manifests against them
   flags diff       say what would change between two flags files
@@ -97,6 +98,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.migrate(ctx, rest)
 	case "funnel summary":
 		return p.funnelSummary(ctx, rest)
+	case "funnel days":
+		return p.funnelDays(ctx, rest)
 	case "flags catalog":
 		return p.flagsCatalogue(rest)
 	case "flags lint":

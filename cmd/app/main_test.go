@@ -96,7 +96,7 @@ func TestUsage(t *testing.T) {
 		{"funnel", nil, contract.ExitUsage, `unknown command "funnel"`},
 		{"serve --nope", db, contract.ExitUsage, "flag provided but not defined: -nope"},
 		{"serve extra", db, contract.ExitUsage, `serve takes no argument, got "extra"`},
-		{"serve --drain 1m", db, contract.ExitUsage, "--drain is 1m0s"},
+		{"serve --drain 6s", db, contract.ExitUsage, "--drain is 6s: use 0 to 5s, so that all of the shutdown fits into 60 s"},
 		{"serve", nil, contract.ExitUsage, "DATABASE_URL is not set"},
 		{"serve", with(contract.EnvDatabaseURL, "hunter2://x:%zz"), contract.ExitUsage, "DATABASE_URL: not a Postgres connection string"},
 		{"serve", with(contract.EnvPoolSize, "many"), contract.ExitUsage, `POOL_SIZE is "many"`},
@@ -109,6 +109,11 @@ func TestUsage(t *testing.T) {
 		{"migrate --wait 0s", db, contract.ExitFailed, "does not answer"},
 		{"funnel summary --days 0", db, contract.ExitUsage, "--days must be between 1 and 366, got 0"},
 		{"funnel summary", db, contract.ExitFailed, "does not answer"},
+		{"funnel days --from 4711", db, contract.ExitUsage, `funnel days: --from is "4711": write a day such as 2025-11-04`},
+		{"funnel days --to 2999-01-01", db, contract.ExitUsage, "--to is 2999-01-01, which has not begun: use "},
+		{"funnel days --from 2025-11-05 --to 2025-11-04", db, contract.ExitUsage, "--from is after to"},
+		{"funnel days --from 2023-11-05 --to 2025-11-04", db, contract.ExitUsage, "--from is more than 366 days before to"},
+		{"funnel days", db, contract.ExitFailed, "does not answer"},
 		{"admin grant", db, contract.ExitUsage, "--email is required"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -194,6 +199,14 @@ func TestFunnelAndAdminCommands(t *testing.T) {
 		t.Fatal(code, text)
 	}
 	golden(t, "funnel.json", text)
+	if code, text = run("funnel", "days", "--from", "2025-11-02"); code != 0 {
+		t.Fatal(code, text)
+	}
+	golden(t, "days.txt", text)
+	if code, text = run("funnel", "days", "--from", "2025-11-03", "--to", "2025-11-03", "--json"); code != 0 {
+		t.Fatal(code, text)
+	}
+	golden(t, "days.json", text)
 	for _, tt := range []struct {
 		args    string
 		code    int

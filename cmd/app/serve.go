@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
@@ -24,14 +23,21 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/flagd"
 )
 
-// Parts of contract.TerminationGraceSeconds that follow the drain.
+// Parts of contract.TerminationGraceSeconds, at most. In a pod the preStop hook
+// has waited contract.DrainSeconds before the signal comes, so that --drain is
+// for everywhere else.
 const (
+	maxDrain        = 5 * time.Second
 	shutdownTimeout = 30 * time.Second
 	trackerTimeout  = 15 * time.Second
 )
 
-// rollupPause is how often the stored daily metrics are recomputed.
-const rollupPause = 5 * time.Minute
+// spareTime is what is left of the grace after the hook and all parts. With less
+// than a second of it this does not compile: the kubelet would kill the process at its work.
+const spareTime = contract.TerminationGraceSeconds*time.Second -
+	(contract.DrainSeconds*time.Second + maxDrain + shutdownTimeout + trackerTimeout)
+
+const _ = uint64(spareTime - time.Second)
 
 type serveOptions struct {
 	dev           bool
@@ -78,30 +84,21 @@ func (p *program) serveOptions(args []string) (serveOptions, error) {
 	set.StringVar(&o.admin, "admin-listen", ":"+strconv.Itoa(contract.AdminPort), "address of the admin listener, never to be public")
 	set.StringVar(&o.flagsDir, "flags-dir", p.getenv(contract.EnvFlagsDir), "folder with "+contract.FlagsFile+"; default "+contract.EnvFlagsDir+
 		", or "+contract.FlagsDir+" when that exists")
-	set.DurationVar(&o.drain, "drain", contract.DrainSeconds*time.Second,
-		"how long to go on serving after the signal to end, until everybody has noticed; 0 with --dev")
+	set.DurationVar(&o.drain, "drain", 0,
+		"how long to go on serving, unready, after the signal to end, for load balancers that notice no sooner;\n"+
+			"not needed in a pod, whose preStop hook waits before the signal")
 	public := set.String("public-flags", p.getenv(contract.EnvPublicFlags),
 		"flags that may be evaluated without an API key, separated by commas; default "+contract.EnvPublicFlags)
 	if err := p.parse(set, args); err != nil {
 		return o, err
 	}
-	for key := range strings.SplitSeq(*public, ",") {
-		if key = strings.TrimSpace(key); key == "" {
-			continue
-		}
-		if !flagd.ValidKey(key) {
-			return o, usagef("serve: --public-flags (%s): %q is not the key of a flag; write keys like early_access, separated by commas", contract.EnvPublicFlags, key)
-		}
-		o.publicFlags = append(o.publicFlags, key)
+	var err error
+	if o.publicFlags, err = publicFlags(*public); err != nil {
+		return o, err
 	}
-	drainGiven := false
-	set.Visit(func(f *flag.Flag) { drainGiven = drainGiven || f.Name == "drain" })
-	if o.dev && !drainGiven {
-		o.drain = 0
-	}
-	if o.drain < 0 || o.drain > 10*time.Second {
-		return o, usagef("serve: --drain is %v: use 0 to 10s, so that all of the shutdown fits into %d s",
-			o.drain, contract.TerminationGraceSeconds)
+	if o.drain < 0 || o.drain > maxDrain {
+		return o, usagef("serve: --drain is %v: use 0 to %v, so that all of the shutdown fits into %d s",
+			o.drain, maxDrain, contract.TerminationGraceSeconds)
 	}
 	if o.flagsDir == "" && !o.dev {
 		if _, err := os.Stat(contract.FlagsDir); err == nil {
@@ -109,6 +106,21 @@ func (p *program) serveOptions(args []string) (serveOptions, error) {
 		}
 	}
 	return o, nil
+}
+
+// publicFlags reads the keys of the flags that need no API key.
+func publicFlags(list string) ([]string, error) {
+	var keys []string
+	for key := range strings.SplitSeq(list, ",") {
+		if key = strings.TrimSpace(key); key == "" {
+			continue
+		}
+		if !flagd.ValidKey(key) {
+			return nil, usagef("serve: --public-flags (%s): %q is not the key of a flag; write keys like early_access, separated by commas", contract.EnvPublicFlags, key)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // serveWith runs the app on a database.
@@ -138,7 +150,7 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 	group.Go(func() error { return serveOn(publicServer, public) })
 	group.Go(func() error { return serveOn(adminServer, admin) })
 	group.Go(func() error { parts.monitor.Run(background); return nil })
-	group.Go(func() error { rollUp(background, parts.store, log, p.now); return nil })
+	group.Go(func() error { p.upkeep(background, parts, log); return nil })
 	group.Go(func() error { return runFlags(background, parts.flags) })
 	group.Go(func() error {
 		defer stopBackground()
@@ -185,25 +197,4 @@ func reachable(l net.Listener) string {
 		return l.Addr().String()
 	}
 	return net.JoinHostPort("localhost", strconv.Itoa(addr.Port))
-}
-
-// rollUp keeps the stored metrics of today and yesterday, until ctx ends.
-func rollUp(ctx context.Context, store *postgres.Store, log *slog.Logger, now func() time.Time) {
-	failing := false
-	for {
-		today := now()
-		err := errors.Join(store.StoreDay(ctx, app.Day(today)), store.StoreDay(ctx, app.Day(today.AddDate(0, 0, -1))))
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil && !failing {
-			log.Warn("the daily funnel metrics cannot be stored at the moment", "reason", postgres.Redact(err))
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(rollupPause):
-		}
-	}
 }

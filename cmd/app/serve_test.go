@@ -197,6 +197,21 @@ func TestServeCountsAndDrains(t *testing.T) {
 	}
 }
 
+// The preStop hook has drained the pod already.
+func TestServeDrainsOnlyWhenTold(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]time.Duration{"": 0, "--drain 2s": 2 * time.Second} {
+		o, err := newProgram(t, nil).serveOptions(strings.Fields(args))
+		if err != nil || o.drain != want {
+			t.Errorf("serve %s drains for %v, want %v (%v)", args, o.drain, want, err)
+		}
+	}
+	grace := contract.TerminationGraceSeconds * time.Second
+	if sum := contract.DrainSeconds*time.Second + maxDrain + shutdownTimeout + trackerTimeout; sum >= grace {
+		t.Errorf("the shutdown may take %v of a grace of %v", sum, grace)
+	}
+}
+
 // It starts without a database, becomes ready once the schema is there, and
 // stays ready when the database leaves.
 func TestServeWithoutDatabase(t *testing.T) {

@@ -31,6 +31,44 @@ func LastDays(now time.Time, days int) (Period, error) {
 	return Period{Since: today.Since.AddDate(0, 0, -days), Until: today.Until}, nil
 }
 
+// Days is the period from one day to another, both included, as YYYY-MM-DD in
+// UTC. An empty from is DefaultSummaryDays before to, an empty to is today.
+func Days(from, to string, now time.Time) (Period, error) {
+	today := Day(now)
+	last, err := parseDay("to", to, today.Since)
+	if err != nil {
+		return Period{}, err
+	}
+	first, err := parseDay("from", from, last.AddDate(0, 0, -DefaultSummaryDays))
+	if err != nil {
+		return Period{}, err
+	}
+	switch {
+	case last.After(today.Since):
+		return Period{}, Invalid(FieldError{
+			Field: "to", Message: fmt.Sprintf("is %s, which has not begun: use %s or before (UTC)", to, today.Since.Format(time.DateOnly)),
+		})
+	case first.After(last):
+		return Period{}, Invalid(FieldError{Field: "from", Message: "is after to: exchange the two"})
+	case first.Before(last.AddDate(0, 0, -MaxSummaryDays)):
+		return Period{}, Invalid(FieldError{
+			Field: "from", Message: fmt.Sprintf("is more than %d days before to: ask for less at a time", MaxSummaryDays),
+		})
+	}
+	return Period{Since: first, Until: last.AddDate(0, 0, 1)}, nil
+}
+
+func parseDay(field, text string, fallback time.Time) (time.Time, error) {
+	if text == "" {
+		return fallback, nil
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return time.Time{}, Invalid(FieldError{Field: field, Message: fmt.Sprintf("is %q: write a day such as 2025-11-04", text)})
+	}
+	return day, nil
+}
+
 // Day is the UTC calendar day that a time falls on.
 func Day(at time.Time) Period {
 	y, m, d := at.UTC().Date()

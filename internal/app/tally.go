@@ -13,6 +13,7 @@ const (
 	// OutcomeOrphaned events belong to customers that do not exist any more.
 	OutcomeOrphaned Outcome = "orphaned"
 	// OutcomeFailed events could not be written beside the signup they are of.
+	// The funnel is repaired later; what it stores then is accepted anew.
 	OutcomeFailed Outcome = "failed"
 	// OutcomeDroppedFull events came while the queue was full; they were never
 	// accepted.

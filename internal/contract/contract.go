@@ -69,9 +69,10 @@ const (
 	TerminationLogLimit = 4000
 )
 
-// DrainSeconds is how long a terminating pod keeps answering before it stops
-// listening, so that every Service endpoint list has forgotten it.
-// TerminationGraceSeconds bounds drain and shutdown together.
+// DrainSeconds is how long a terminating pod keeps answering before it is told
+// to end, so that every Service endpoint list has forgotten it: the preStop hook
+// waits for it, the app does not. TerminationGraceSeconds bounds the hook and
+// the app's shutdown together.
 const (
 	DrainSeconds            = 5
 	TerminationGraceSeconds = 60

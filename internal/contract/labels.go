@@ -6,7 +6,6 @@ const (
 	LabelName      = "app.kubernetes.io/name"
 	LabelComponent = "app.kubernetes.io/component"
 	LabelManagedBy = "app.kubernetes.io/managed-by"
-	LabelPartOf    = "app.kubernetes.io/part-of"
 
 	// LabelDeployment carries the name of the RsolvDeployment that a child
 	// belongs to.

@@ -24,17 +24,9 @@ const (
 
 // Labels of the metric families above.
 const (
-	LabelMethod    = "method"
-	LabelPath      = "path"
-	LabelStatus    = "status"
-	LabelEventType = "event_type"
-	LabelReason    = "failure_reason"
-)
-
-// Routes that have thresholds of their own, as they appear in LabelPath.
-const (
-	RouteCredentialsExchange     = "/api/v1/credentials/exchange" //nolint:gosec // a path, no credential
-	RouteVulnerabilitiesValidate = "/api/v1/vulnerabilities/validate"
+	LabelMethod = "method"
+	LabelPath   = "path"
+	LabelStatus = "status"
 )
 
 // HTTPBucketsMS, DBBucketsMS and WebhookBucketsMS are the upper bounds of the

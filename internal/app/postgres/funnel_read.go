@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -23,42 +22,6 @@ func (s *Store) Summary(ctx context.Context, period app.Period) (app.Summary, er
 		return err
 	})
 	return summary, classify(err)
-}
-
-// StoreDay recomputes the stored metrics of one day; doing so again is
-// harmless.
-func (s *Store) StoreDay(ctx context.Context, day app.Period) error {
-	ctx, cancel := context.WithTimeout(withWait(ctx), writeTimeout)
-	defer cancel()
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		q := s.q.WithTx(tx)
-		summary, err := readSummary(ctx, q, day)
-		if err != nil {
-			return err
-		}
-		sources, err := json.Marshal(summary.TopSources)
-		if err != nil {
-			return fmt.Errorf("encoding the top sources: %w", err)
-		}
-		campaigns, err := json.Marshal(summary.TopCampaigns)
-		if err != nil {
-			return fmt.Errorf("encoding the top campaigns: %w", err)
-		}
-		c, r := summary.Counts, summary.Counts.Rates()
-		err = q.UpsertMetrics(ctx, db.UpsertMetricsParams{
-			PeriodStart: day.Since, PeriodEnd: day.Until, PeriodType: "day",
-			WebsiteVisits: c.Visits, UniqueVisitors: c.Visitors, Signups: c.Signups,
-			ApiKeysCreated: c.APIKeys, ActivatedUsers: c.Activated, RetainedUsers: c.Retained,
-			VisitToSignupRate: r.VisitToSignup, SignupToApiKeyRate: r.SignupToAPIKey,
-			ApiKeyToActivationRate: r.APIKeyToActivation, ActivationToRetentionRate: r.ActivationToRetention,
-			TopUtmSources: sources, TopUtmCampaigns: campaigns,
-		})
-		if err != nil {
-			return fmt.Errorf("storing the day's metrics: %w", err)
-		}
-		return nil
-	})
-	return classify(err)
 }
 
 func readSummary(ctx context.Context, q *db.Queries, period app.Period) (app.Summary, error) {

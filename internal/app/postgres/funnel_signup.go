@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
@@ -14,8 +16,11 @@ import (
 
 // linkLock is the advisory lock between signups (shared) and the writer of page
 // views (exclusive). Without it a visit and the signup it leads to, committing
-// at the same moment, would each miss the other.
+// at the same moment, would each miss the other until RelinkVisits.
 const linkLock int64 = 0x52534f4c56_01
+
+// lockNotAvailable is the SQLSTATE of a lock that was not to be had in time.
+const lockNotAvailable = "55P03"
 
 // Bounds of the funnel's part of a signup: it must never hold up the rest.
 const (
@@ -36,6 +41,9 @@ func trackSignup(ctx context.Context, tx pgx.Tx, customerID int64, signup app.Si
 		if err := setTimeouts(ctx, save, timeouts{lock: trackLockTimeout, statement: trackStatementTimeout}); err != nil {
 			return err
 		}
+		if err := lockLinks(ctx, save); err != nil {
+			return err
+		}
 		if err := writeSignup(ctx, db.New(save), customerID, signup); err != nil {
 			return err
 		}
@@ -43,11 +51,21 @@ func trackSignup(ctx context.Context, tx pgx.Tx, customerID int64, signup app.Si
 	})
 }
 
-func writeSignup(ctx context.Context, q *db.Queries, customerID int64, signup app.Signup) error {
-	touch := signup.Touch.Clipped()
-	if err := q.LockLinksShared(ctx, linkLock); err != nil {
+// lockLinks takes the lock, or goes without it when it is not to be had in time:
+// a signup that does not know its latest visit is worth more than none.
+func lockLinks(ctx context.Context, tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, tx, func(save pgx.Tx) error { return db.New(save).LockLinksShared(ctx, linkLock) })
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == lockNotAvailable {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("locking the visit links: %w", err)
 	}
+	return nil
+}
+
+func writeSignup(ctx context.Context, q *db.Queries, customerID int64, signup app.Signup) error {
+	touch := signup.Touch.Clipped()
 	visit, campaign, err := firstVisit(ctx, q, touch, signup.At)
 	if err != nil {
 		return err

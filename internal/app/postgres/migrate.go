@@ -41,6 +41,10 @@ func Migrations() fs.FS {
 // told of each step as it is applied. The error of a failed step contains what
 // Postgres said; show it to people through Redact only.
 func Migrate(ctx context.Context, url string, steps fs.FS, done func(Migration)) error {
+	return migrate(ctx, url, steps, lockWait, done)
+}
+
+func migrate(ctx context.Context, url string, steps fs.FS, wait time.Duration, done func(Migration)) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil || url == "" {
 		return ErrBadURL
@@ -49,7 +53,7 @@ func Migrate(ctx context.Context, url string, steps fs.FS, done func(Migration))
 	config.RuntimeParams["application_name"] = "rsolv-migrate"
 	conn := stdlib.OpenDB(*config)
 	defer func() { _ = conn.Close() }() // nothing can be pending
-	provider, err := newProvider(conn, steps)
+	provider, err := newProvider(conn, steps, wait)
 	if err != nil {
 		return err
 	}
@@ -72,14 +76,13 @@ func Migrate(ctx context.Context, url string, steps fs.FS, done func(Migration))
 	return nil
 }
 
-func newProvider(conn *sql.DB, steps fs.FS) (*goose.Provider, error) {
-	// Waits up to ten minutes for another migrator, asking every half second.
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600))
+func newProvider(conn *sql.DB, steps fs.FS, wait time.Duration) (*goose.Provider, error) {
+	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
 		return nil, fmt.Errorf("making the migration lock: %w", err)
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, conn, steps,
-		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true),
+		goose.WithSessionLocker(&patientLocker{locker, wait}), goose.WithDisableGlobalRegistry(true),
 		goose.WithSlog(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, fmt.Errorf("reading the migrations: %w", err)

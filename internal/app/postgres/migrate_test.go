@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3/lock"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
@@ -47,6 +48,35 @@ func TestMigrateConcurrentlyAndAgain(t *testing.T) {
 	}
 	if err := openStore(t, url).CheckSchema(t.Context()); err != nil {
 		t.Errorf("CheckSchema: %v", err)
+	}
+}
+
+// Who waits for another migrator in vain, or is ended while waiting, says so.
+func TestMigrateBehindALock(t *testing.T) {
+	t.Parallel()
+	url := dbtest.Empty(t)
+	conn := connect(t, url)
+	if _, err := conn.Exec(t.Context(), "SELECT pg_advisory_lock($1)", lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	migrate := func(ctx context.Context, wait time.Duration) error {
+		return postgres.MigrateWaiting(ctx, url, postgres.Migrations(), wait, func(postgres.Migration) {})
+	}
+	ended, end := context.WithCancel(t.Context())
+	time.AfterFunc(1500*time.Millisecond, end) // between two looks at the lock
+	for _, tt := range []struct {
+		about string
+		err   error
+	}{{"ended", migrate(ended, time.Hour)}, {"in vain", migrate(t.Context(), time.Second)}} {
+		if got := postgres.Redact(tt.err); !strings.Contains(got, "another migration holds the lock of this database") {
+			t.Errorf("%s: %q", tt.about, got)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), "SELECT pg_advisory_unlock_all()"); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(t.Context(), 0); err != nil {
+		t.Errorf("with the lock free: %v", err)
 	}
 }
 

@@ -27,11 +27,14 @@ func Redact(err error) string {
 func redactCause(err error) string {
 	var pgErr *pgconn.PgError
 	var behind *SchemaBehindError
+	var locked *MigrationLockedError
 	switch {
 	case errors.Is(err, ErrBadURL):
 		return ErrBadURL.Error()
 	case errors.As(err, &behind):
 		return behind.Error()
+	case errors.As(err, &locked):
+		return locked.Error()
 	case errors.As(err, &pgErr):
 		return redactPg(pgErr)
 	case errors.Is(err, context.Canceled):

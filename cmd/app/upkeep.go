@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
+)
+
+const (
+	// upkeepPause is how often the funnel is repaired and its days are stored.
+	upkeepPause = 5 * time.Minute
+	// dayFresh is a little less: one pod of many finds that it is its turn.
+	dayFresh = upkeepPause - 30*time.Second
+)
+
+// upkeep repairs the funnel and stores the numbers of today and yesterday, now
+// and then until ctx ends.
+func (p *program) upkeep(ctx context.Context, s *parts, log *slog.Logger) {
+	failing := false
+	for {
+		err := p.upkeepOnce(ctx, s, log)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil && !failing {
+			log.Warn("the funnel cannot be repaired, or its days stored, at the moment", "reason", postgres.Redact(err))
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(upkeepPause):
+		}
+	}
+}
+
+func (p *program) upkeepOnce(ctx context.Context, s *parts, log *slog.Logger) error {
+	repaired, err := s.store.RepairSignups(ctx)
+	for fate, n := range repaired {
+		s.count(fate.Type, app.OutcomeAccepted, n)
+		s.count(fate.Type, fate.Outcome, n)
+	}
+	if n := repaired.Total(app.OutcomeStored); n > 0 {
+		log.Info("events that were missing in the funnel were added", "events", n)
+	}
+	return errors.Join(err, s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh))
+}

@@ -1,0 +1,4 @@
+package postgres
+
+// MigrateWaiting is Migrate with another wait for the lock.
+var MigrateWaiting = migrate
