@@ -33,6 +33,15 @@ func TestAdmit(t *testing.T) {
 			wantErr: []string{`use "blog"`},
 		},
 		{
+			name:   "a number where a text may be too",
+			object: strings.Replace(flag, "defaultVariant: disabled", "defaultVariant: disabled, rules: [{rollout: [{variant: enabled, percent: 25}, {variant: disabled, percent: \"12.5\"}]}]", 1),
+		},
+		{
+			name:    "such a number beyond its bounds",
+			object:  strings.Replace(flag, "defaultVariant: disabled", "defaultVariant: disabled, rules: [{rollout: [{variant: enabled, percent: 101}]}]", 1),
+			wantErr: []string{"spec.rules[0].rollout[0].percent", "percent is 0 to 100, for example 25"},
+		},
+		{
 			name:    "an unknown field is named",
 			object:  strings.Replace(flag, "defaultVariant", "defaultVariants", 1),
 			wantErr: []string{"spec.defaultVariants: Forbidden: unknown field", "spec.defaultVariant: Required"},
