@@ -29,11 +29,18 @@ type AlertBaselineSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+([.][0-9]+)?/s$')",message="a rate is a number per second, for example 0.1/s"
 	MinRequestRate string `json:"minRequestRate,omitempty"`
 
-	// Window over which rates are taken. It should hold at least four scrapes.
+	// Window over which rates are taken, unless a threshold has its own. It
+	// should hold at least four scrapes.
 	//
 	// +optional
 	// +kubebuilder:default="5m"
 	Window PromDuration `json:"window,omitempty"`
+
+	// Suspend takes every alert of this baseline away. What is measured is still
+	// recorded, and the dashboard stays.
+	//
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
 
 	// Thresholds, each with one signal and up to three levels.
 	//
@@ -48,6 +55,11 @@ type AlertBaselineSpec struct {
 	//
 	// +optional
 	BusinessHours *BusinessHours `json:"businessHours,omitempty"`
+
+	// Alerts adds to every alert of this baseline.
+	//
+	// +optional
+	Alerts *AlertOptions `json:"alerts,omitempty"`
 
 	// Dashboard tunes the generated Grafana dashboard.
 	//
@@ -86,6 +98,7 @@ type Value string
 // the levels at which somebody is told.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.target) || has(self.info) || has(self.warning) || has(self.critical) || has(self.onNoData)",message="a threshold needs a target, a level (info, warning, critical) or onNoData"
+// +kubebuilder:validation:XValidation:rule="!(has(self.window) || has(self.longWindow)) || !(has(self.signal.utilization) || has(self.signal.expr))",message="only a rate has a window: remove window and longWindow, and write the range into the expression, for example avg_over_time(…[1h])"
 // +kubebuilder:validation:XValidation:rule="!has(self.signal.latency) || (!has(self.target) || (self.target.endsWith('s') && !self.target.endsWith('/s'))) && (!has(self.info) || (!has(self.info.above) || (self.info.above.endsWith('s') && !self.info.above.endsWith('/s'))) && (!has(self.info.below) || (self.info.below.endsWith('s') && !self.info.below.endsWith('/s'))) && (!has(self.info.atMost) || (self.info.atMost.endsWith('s') && !self.info.atMost.endsWith('/s')))) && (!has(self.warning) || (!has(self.warning.above) || (self.warning.above.endsWith('s') && !self.warning.above.endsWith('/s'))) && (!has(self.warning.below) || (self.warning.below.endsWith('s') && !self.warning.below.endsWith('/s'))) && (!has(self.warning.atMost) || (self.warning.atMost.endsWith('s') && !self.warning.atMost.endsWith('/s')))) && (!has(self.critical) || (!has(self.critical.above) || (self.critical.above.endsWith('s') && !self.critical.above.endsWith('/s'))) && (!has(self.critical.below) || (self.critical.below.endsWith('s') && !self.critical.below.endsWith('/s'))) && (!has(self.critical.atMost) || (self.critical.atMost.endsWith('s') && !self.critical.atMost.endsWith('/s'))))",message="a latency is bounded by a duration: write 500ms or 2s"
 // +kubebuilder:validation:XValidation:rule="!(has(self.signal.errorRatio) || has(self.signal.failureRatio) || has(self.signal.utilization)) || (!has(self.target) || self.target.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info) || (!has(self.info.above) || self.info.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info.below) || self.info.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info.atMost) || self.info.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$'))) && (!has(self.warning) || (!has(self.warning.above) || self.warning.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.warning.below) || self.warning.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.warning.atMost) || self.warning.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$'))) && (!has(self.critical) || (!has(self.critical.above) || self.critical.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.critical.below) || self.critical.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.critical.atMost) || self.critical.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')))",message="a ratio is bounded by a percentage from 0% to 100%: write 5% for five in a hundred"
 // +kubebuilder:validation:XValidation:rule="!has(self.signal.requestRate) || (!has(self.target) || self.target.endsWith('/s')) && (!has(self.info) || (!has(self.info.above) || self.info.above.endsWith('/s')) && (!has(self.info.below) || self.info.below.endsWith('/s')) && (!has(self.info.atMost) || self.info.atMost.endsWith('/s'))) && (!has(self.warning) || (!has(self.warning.above) || self.warning.above.endsWith('/s')) && (!has(self.warning.below) || self.warning.below.endsWith('/s')) && (!has(self.warning.atMost) || self.warning.atMost.endsWith('/s'))) && (!has(self.critical) || (!has(self.critical.above) || self.critical.above.endsWith('/s')) && (!has(self.critical.below) || self.critical.below.endsWith('/s')) && (!has(self.critical.atMost) || self.critical.atMost.endsWith('/s')))",message="a request rate is bounded by a number per second: write 0.01/s"
@@ -115,6 +128,43 @@ type Threshold struct {
 
 	// Signal is what is measured.
 	Signal Signal `json:"signal"`
+
+	// Window over which the signal's rates are taken, in place of spec.window.
+	// What happens a few times a day needs a long one.
+	//
+	// +optional
+	Window PromDuration `json:"window,omitempty"`
+
+	// LongWindow is a second, longer window. A level then alerts only while the
+	// signal is outside its bound over both: the long one keeps a short burst
+	// from alerting, the short one ends the alert soon after the cause has gone.
+	//
+	// +optional
+	LongWindow PromDuration `json:"longWindow,omitempty"`
+
+	// OnlyWhenFlag keeps the alerts of this threshold silent while a feature
+	// flag is known to have another value, such as for a page that the flag
+	// switches off.
+	//
+	// +optional
+	OnlyWhenFlag *FlagCondition `json:"onlyWhenFlag,omitempty"`
+
+	// Suspend takes the alerts of this threshold away. What is measured is still
+	// recorded and drawn.
+	//
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+
+	// Labels to add to the alerts of this threshold.
+	//
+	// +optional
+	Labels AlertLabels `json:"labels,omitempty"`
+
+	// Annotations to add to the alerts of this threshold, or to put in place of
+	// summary, description, runbook_url and dashboard_url.
+	//
+	// +optional
+	Annotations AlertAnnotations `json:"annotations,omitempty"`
 
 	// Target is the value to keep. It is drawn on the dashboard and never
 	// alerts.
@@ -176,7 +226,8 @@ type Signal struct {
 	FailureRatio *FailureRatio `json:"failureRatio,omitempty"`
 
 	// Expr is any PromQL expression with an instant vector as its value. The
-	// selector of the baseline is not added to it.
+	// selector of the baseline is not added to it; $selector stands for it, as
+	// in up{$selector}. $namespace and $deployment stand for the two names.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -249,6 +300,12 @@ type RequestRate struct {
 	//
 	// +kubebuilder:default=http
 	Histogram MetricName `json:"histogram,omitempty"`
+
+	// Counter to count by, in place of the histogram: webhooks, or the name of a
+	// counter.
+	//
+	// +optional
+	Counter MetricName `json:"counter,omitempty"`
 }
 
 // Utilization is used divided by capacity, both summed over all pods.
@@ -271,6 +328,14 @@ type FailureRatio struct {
 	// +kubebuilder:validation:MaxProperties=4
 	// +kubebuilder:validation:XValidation:rule="self.all(l, l.matches('^[a-zA-Z_][a-zA-Z0-9_]{0,63}$'))",message="a label name has letters, digits and _, and does not begin with a digit"
 	Failures map[string]LabelValue `json:"failures"`
+
+	// By is a label that tells the ratio apart, for example repo: each of its
+	// values is judged, and alerts, by itself.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-zA-Z_][a-zA-Z0-9_]*$`
+	By string `json:"by,omitempty"`
 
 	// MinRate is the rate of attempts below which the ratio does not alert, in
 	// place of spec.minRequestRate.
@@ -304,6 +369,13 @@ type Level struct {
 	//
 	// +kubebuilder:default="5m"
 	For PromDuration `json:"for,omitempty"`
+
+	// KeepFiringFor is how long the alert goes on after the signal has come
+	// back, so that one that comes and goes is told of once. It needs Prometheus
+	// 2.42.
+	//
+	// +optional
+	KeepFiringFor PromDuration `json:"keepFiringFor,omitempty"`
 
 	// Alert is the name of the alert.
 	//

@@ -20,6 +20,9 @@ const (
 	// MetricWebhookReceived is a counter with the labels event_type, status
 	// (success, failed) and failure_reason.
 	MetricWebhookReceived = "rsolv_billing_stripe_webhook_received_total"
+	// MetricFlagEnabled is a gauge with the label flag for each flag of type
+	// Boolean that the app knows: 1 while the pod takes it for true, else 0.
+	MetricFlagEnabled = "rsolv_feature_flag_enabled"
 )
 
 // Labels of the metric families above.
@@ -29,6 +32,7 @@ const (
 	LabelStatus    = "status"
 	LabelEventType = "event_type"
 	LabelReason    = "failure_reason"
+	LabelFlag      = "flag"
 )
 
 // Routes that have thresholds of their own, as they appear in LabelPath.

@@ -59,6 +59,15 @@ func (s *Store) Status() contract.FlagsStatus {
 	return contract.FlagsStatus{Digest: now.digest, Flags: now.count, Error: now.problem}
 }
 
+// Booleans calls each with every flag that the app knows and its value now. It
+// counts as no question for a flag.
+func (s *Store) Booleans(each func(key string, value bool)) {
+	now := s.current.Load()
+	for i := range catalogue {
+		each(catalogue[i].Key, now.values[i])
+	}
+}
+
 func (s *Store) value(f flag) bool { return s.current.Load().value(f, s.log) }
 
 // reload takes over the file if its content changed. A file that cannot be

@@ -25,7 +25,10 @@ func (c *compiler) bounds(t *v1alpha1.Threshold, p *Plan) *Problem {
 }
 
 func (c *compiler) bound(t *v1alpha1.Threshold, p *Plan, severity string, level *v1alpha1.Level) (Bound, *Problem) {
-	b := Bound{Severity: severity, Alert: level.Alert, For: or(string(level.For), "5m")}
+	b := Bound{
+		Severity: severity, Alert: level.Alert, Runbook: RunbookURL(c.baseline, level.Alert),
+		For: or(string(level.For), "5m"), KeepFiringFor: string(level.KeepFiringFor),
+	}
 	field := severity
 	found := 0
 	for _, candidate := range [...]struct {
@@ -50,6 +53,9 @@ func (c *compiler) bound(t *v1alpha1.Threshold, p *Plan, severity string, level 
 	if problem := checkAlert(t, severity, b.Alert, b.For); problem != nil {
 		return b, problem
 	}
+	if _, ok := parseDuration(b.KeepFiringFor); !ok && b.KeepFiringFor != "" {
+		return b, bad(t, severity+".keepFiringFor", "\""+b.KeepFiringFor+"\" is no duration", durationFix)
+	}
 	switch level.During {
 	case "", v1alpha1.DuringAlways:
 	case v1alpha1.DuringBusinessHours:
@@ -66,10 +72,12 @@ func checkAlert(t *v1alpha1.Threshold, field, alert, duration string) *Problem {
 		return bad(t, field+".alert", "an alert name begins with a capital and has letters and digits", "name the alert, for example APIErrorRateHigh")
 	}
 	if _, ok := parseDuration(duration); !ok {
-		return bad(t, field+".for", "\""+duration+"\" is no duration", "write it as Prometheus does, largest unit first: 30s, 5m or 1h30m")
+		return bad(t, field+".for", "\""+duration+"\" is no duration", durationFix)
 	}
 	return nil
 }
+
+const durationFix = "write it as Prometheus does, largest unit first: 30s, 5m or 1h30m"
 
 // checkOrder refuses a warning that comes after its critical.
 func (c *compiler) checkOrder(t *v1alpha1.Threshold, p *Plan) *Problem {
@@ -95,7 +103,10 @@ func (c *compiler) noData(t *v1alpha1.Threshold, p *Plan) *Problem {
 	if t.OnNoData == nil {
 		return nil
 	}
-	b := &Bound{Severity: or(t.OnNoData.Severity, SeverityCritical), For: or(string(t.OnNoData.For), "10m"), Alert: t.OnNoData.Alert}
+	b := &Bound{
+		Severity: or(t.OnNoData.Severity, SeverityCritical), For: or(string(t.OnNoData.For), "10m"),
+		Alert: t.OnNoData.Alert, Runbook: RunbookURL(c.baseline, t.OnNoData.Alert),
+	}
 	if !slices.Contains([]string{SeverityInfo, SeverityWarning, SeverityCritical}, b.Severity) {
 		return bad(t, "onNoData.severity", "\""+b.Severity+"\" is no severity", "write info, warning or critical")
 	}

@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
@@ -16,6 +17,8 @@ type source struct {
 	subject string
 	// value is what is recorded, under a name that ends in suffix.
 	value, suffix string
+	// long is the value over the long window; empty without one.
+	long, longWindow string
 	// traffic is the rate below minRate of which levels do not alert; empty
 	// for signals that any traffic makes meaningful.
 	traffic string
@@ -56,8 +59,41 @@ func lookup(families map[string]family, name string) family {
 	return family{metric: name, noun: name}
 }
 
-// source understands the signal of a threshold.
+// source understands the signal of a threshold, over both its windows.
 func (c *compiler) source(t *v1alpha1.Threshold) (source, *Problem) {
+	c.window = or(string(t.Window), or(string(c.baseline.Spec.Window), "5m"))
+	field := "window"
+	if t.Window == "" {
+		field = "spec.window"
+	}
+	short, ok := parseDuration(c.window)
+	if !ok || short <= 0 {
+		return source{}, bad(t, field, "\""+c.window+"\" is no duration longer than zero", durationFix)
+	}
+	s, problem := c.signal(t)
+	if problem != nil {
+		return s, problem
+	}
+	if (t.Window != "" || t.LongWindow != "") && (s.kind == Utilization || s.kind == Expression) {
+		return s, bad(t, "window", "only a rate has a window",
+			"remove window and longWindow, and write the range into the expression, for example avg_over_time(…[1h])")
+	}
+	if t.LongWindow == "" {
+		return s, nil
+	}
+	if long, ok := parseDuration(string(t.LongWindow)); !ok || long <= short {
+		return s, bad(t, "longWindow", "\""+string(t.LongWindow)+"\" is no duration longer than the window, "+c.window,
+			"write a longer one, for example 1h, or remove it")
+	}
+	s.longWindow = string(t.LongWindow)
+	c.window = s.longWindow
+	long, problem := c.signal(t)
+	s.long = long.value
+	return s, problem
+}
+
+// signal understands the signal over the compiler's window.
+func (c *compiler) signal(t *v1alpha1.Threshold) (source, *Problem) {
 	s, found := &t.Signal, 0
 	for _, named := range [...]bool{
 		s.ErrorRatio != nil, s.Latency != nil, s.RequestRate != nil, s.Utilization != nil, s.FailureRatio != nil, s.Expr != "",
@@ -69,9 +105,6 @@ func (c *compiler) source(t *v1alpha1.Threshold) (source, *Problem) {
 	if found != 1 {
 		return source{}, bad(t, "signal", "the threshold has not exactly one signal",
 			"name exactly one of errorRatio, latency, requestRate, utilization, failureRatio and expr")
-	}
-	if window, ok := parseDuration(c.window); !ok || window <= 0 {
-		return source{}, bad(t, "spec.window", "\""+c.window+"\" is no duration longer than zero", "write it as Prometheus does, for example 5m")
 	}
 	switch {
 	case s.ErrorRatio != nil:
@@ -107,15 +140,15 @@ func (c *compiler) errorRatio(t *v1alpha1.Threshold, signal *v1alpha1.ErrorRatio
 	if len(failed) == 1 && failed[contract.LabelStatus] == "5.." {
 		subject = "share of " + known.noun + " answered 5xx"
 	}
-	return c.ratio(known.metric+"_count", patterns, source{
+	return c.ratio(known.metric+"_count", patterns, "", source{
 		Source: c.describe(known), kind: ErrorRatio, subject: subject, minRate: minRate,
 	}), problem
 }
 
 func (c *compiler) failureRatio(t *v1alpha1.Threshold, signal *v1alpha1.FailureRatio) (source, *Problem) {
-	known := lookup(counters, string(signal.Counter))
-	if !isMetricName(known.metric) {
-		return source{}, bad(t, "signal.failureRatio.counter", "\""+known.metric+"\" is no metric name", "write webhooks, or the name of a counter")
+	known, problem := counterOf(t, "signal.failureRatio.counter", signal.Counter)
+	if problem != nil {
+		return source{}, problem
 	}
 	if len(signal.Failures) == 0 {
 		return source{}, bad(t, "signal.failureRatio.failures", "no label says which attempts failed", "name one, for example status: failed")
@@ -124,20 +157,34 @@ func (c *compiler) failureRatio(t *v1alpha1.Threshold, signal *v1alpha1.FailureR
 	if problem != nil {
 		return source{}, problem
 	}
+	if signal.By != "" && (!isLabelName(signal.By) || isOwnLabel(signal.By)) {
+		return source{}, bad(t, "signal.failureRatio.by", "\""+signal.By+"\" is no label that tells attempts apart",
+			"name a label of the counter; alertname, "+ownLabels+" are set by the operator")
+	}
+	if slices.Contains(c.alertLabels, signal.By) {
+		return source{}, bad(t, "signal.failureRatio.by", "the alerts get a label "+signal.By+" of one value, and would be the same",
+			"rename the label that is added to the alerts")
+	}
 	minRate, problem := c.minRate(t, "signal.failureRatio.minRate", signal.MinRate)
-	return c.ratio(known.metric, patterns, source{
-		Source: c.describe(known), kind: FailureRatio, subject: "share of failed " + known.noun, minRate: minRate,
+	subject := "share of failed " + known.noun
+	if signal.By != "" {
+		subject += " by " + signal.By
+	}
+	return c.ratio(known.metric, patterns, signal.By, source{
+		Source: c.describe(known), kind: FailureRatio, subject: subject, minRate: minRate,
 	}), problem
 }
 
 // ratio of the increase that has the patterns to the whole. Sums come before
 // the division, so that pods weigh by their traffic; without a failing series
-// the ratio is 0, and without traffic there is none.
-func (c *compiler) ratio(counter, patterns string, s source) source {
-	all := c.rate(counter, c.matchers)
+// the ratio is 0, and without traffic there is none. by is a label to tell it
+// apart by, or empty.
+func (c *compiler) ratio(counter, patterns, by string, s source) source {
+	all := c.rate(counter, c.matchers, by)
+	s.By = by
 	s.unit, s.suffix, s.traffic = Ratio, "ratio", all
 	s.limit, s.limitWhy = 1, "a share is at most 100%"
-	s.value = "(" + c.rate(counter, join(c.matchers, patterns)) + " or 0 * " + all + ") / (" + all + " > 0)"
+	s.value = "(" + c.rate(counter, join(c.matchers, patterns), by) + " or 0 * " + all + ") / (" + all + " > 0)"
 	s.absent = "absent(" + counter + "{" + c.matchers + "})"
 	return s
 }
@@ -163,7 +210,7 @@ func (c *compiler) latency(t *v1alpha1.Threshold, signal *v1alpha1.Latency) (sou
 	}
 	s.suffix = s.Quantile + "_milliseconds"
 	s.value = QuantileOf(s.Source, quantile, "")
-	s.traffic = c.rate(known.metric+"_count", s.Matchers)
+	s.traffic = c.rate(known.metric+"_count", s.Matchers, "")
 	s.absent = "absent(" + known.metric + "_count{" + s.Matchers + "})"
 	if len(known.buckets) > 0 {
 		s.limit = known.buckets[len(known.buckets)-1]
@@ -175,14 +222,27 @@ func (c *compiler) latency(t *v1alpha1.Threshold, signal *v1alpha1.Latency) (sou
 
 func (c *compiler) requestRate(t *v1alpha1.Threshold, signal *v1alpha1.RequestRate) (source, *Problem) {
 	known, problem := histogram(t, "signal.requestRate.histogram", signal.Histogram)
+	counter := known.metric + "_count"
+	if signal.Counter != "" {
+		known, problem = counterOf(t, "signal.requestRate.counter", signal.Counter)
+		counter, known.split = known.metric, ""
+	}
 	if problem != nil {
 		return source{}, problem
 	}
 	return source{
 		Source: c.describe(known), kind: RequestRate, unit: PerSecond, subject: "rate of " + known.noun,
-		value: c.rate(known.metric+"_count", c.matchers), suffix: "rate",
-		absent: "absent(" + known.metric + "_count{" + c.matchers + "})",
+		value: c.rate(counter, c.matchers, ""), suffix: "rate",
+		absent: "absent(" + counter + "{" + c.matchers + "})",
 	}, nil
+}
+
+func counterOf(t *v1alpha1.Threshold, field string, name v1alpha1.MetricName) (family, *Problem) {
+	known := lookup(counters, string(name))
+	if !isMetricName(known.metric) {
+		return known, bad(t, field, "\""+known.metric+"\" is no metric name", "write webhooks, or the name of a counter")
+	}
+	return known, nil
 }
 
 // utilization divides sums over all pods: a full pool beside an empty one is a
@@ -208,8 +268,13 @@ func (c *compiler) utilization(t *v1alpha1.Threshold, signal *v1alpha1.Utilizati
 
 // expression keeps one series of those that would collide under the labels
 // that the rules set: the one that is nearest to its bound.
-func (c *compiler) expression(t *v1alpha1.Threshold, expr string) (source, *Problem) {
-	kind, err := promql.Check(expr)
+func (c *compiler) expression(t *v1alpha1.Threshold, written string) (source, *Problem) {
+	expr, err := c.expand(written)
+	kind := promql.Vector
+	if err == nil {
+		kind, err = promql.Check(expr)
+		err = c.unexpand(written, err)
+	}
 	if err != nil {
 		return source{}, &Problem{
 			Threshold: t.Name, Field: "signal.expr", Reason: v1alpha1.ReasonInvalidExpression,
@@ -231,9 +296,9 @@ func (c *compiler) expression(t *v1alpha1.Threshold, expr string) (source, *Prob
 	case kind == promql.Scalar:
 		s.value = "vector(\n" + expr + "\n)"
 	case down:
-		s.value = "min without (" + ownLabels + ") (\n" + expr + "\n)"
+		s.value = "min without (" + c.setLabels() + ") (\n" + expr + "\n)"
 	default:
-		s.value = "max without (" + ownLabels + ") (\n" + expr + "\n)"
+		s.value = "max without (" + c.setLabels() + ") (\n" + expr + "\n)"
 	}
 	s.absent = "absent(" + c.recorded(t.Name, s.suffix) + ")"
 	return s, nil
@@ -241,6 +306,15 @@ func (c *compiler) expression(t *v1alpha1.Threshold, expr string) (source, *Prob
 
 // ownLabels are set by the rules, whatever the expression has there.
 const ownLabels = "baseline, component, namespace, service, severity, threshold"
+
+// setLabels are those of which every alert of the threshold has the same value.
+func (c *compiler) setLabels() string {
+	return strings.Join(append([]string{ownLabels}, c.alertLabels...), ", ")
+}
+
+func isOwnLabel(name string) bool {
+	return name == "alertname" || slices.Contains(strings.Split(ownLabels, ", "), name)
+}
 
 // describe is what the dashboard learns of a family.
 func (c *compiler) describe(known family) Source {
