@@ -18,7 +18,7 @@ func (c *compiler) group(p *Plan) Group {
 	traffic := ""
 	if p.source.traffic != "" && len(p.Bounds) > 0 {
 		record("traffic", p.source.traffic)
-		traffic = "\nand " + c.recorded(p.Name, "traffic") + " >= " + number(p.source.minRate)
+		traffic = "\nand " + c.recorded(p.Name, "traffic") + " >= " + number(p.Source.MinRate)
 	}
 	record(p.source.suffix, p.source.value)
 	if p.source.long != "" && len(p.Bounds) > 0 {
@@ -118,14 +118,14 @@ func (c *compiler) description(p *Plan, b *Bound) string {
 		text.WriteString(" over the last " + p.source.Window)
 	}
 	text.WriteString(", which has been " + words[b.Operator] + " " + b.Text + " for " + b.For + ".")
-	if p.source.longWindow != "" {
-		text.WriteString(" So it was over the last " + p.source.longWindow + ".")
+	if p.Source.LongWindow != "" {
+		text.WriteString(" So it was over the last " + p.Source.LongWindow + ".")
 	}
 	if p.TargetText != "" && p.TargetText != b.Text {
 		text.WriteString(" The target is " + p.TargetText + ".")
 	}
 	if p.source.traffic != "" {
-		text.WriteString(" It is judged only while there is at least " + number(p.source.minRate) + "/s of traffic.")
+		text.WriteString(" It is judged only while there is at least " + number(p.Source.MinRate) + "/s of traffic.")
 	}
 	if b.BusinessHours {
 		text.WriteString(" It is judged only during business hours.")

@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 )
@@ -53,14 +54,19 @@ func (c *compiler) bound(t *v1alpha1.Threshold, p *Plan, severity string, level 
 	if problem := checkAlert(t, severity, b.Alert, b.For); problem != nil {
 		return b, problem
 	}
-	if _, ok := parseDuration(b.KeepFiringFor); !ok && b.KeepFiringFor != "" {
+	if _, ok := ParseDuration(b.KeepFiringFor); !ok && b.KeepFiringFor != "" {
 		return b, bad(t, severity+".keepFiringFor", "\""+b.KeepFiringFor+"\" is no duration", durationFix)
 	}
 	switch level.During {
 	case "", v1alpha1.DuringAlways:
 	case v1alpha1.DuringBusinessHours:
 		b.BusinessHours = true
-		return b, c.needHours(t, severity)
+		if problem := c.needHours(t, severity); problem != nil {
+			return b, problem
+		}
+		if wait, _ := ParseDuration(b.For); c.hours.span < 24*time.Hour && wait >= c.hours.span {
+			return b, bad(t, severity+".for", "business hours are over before "+b.For+" have passed", "shorten it, or lengthen spec.businessHours")
+		}
 	default:
 		return b, bad(t, severity+".during", "\""+string(level.During)+"\" is neither Always nor BusinessHours", "write one of them")
 	}
@@ -71,7 +77,7 @@ func checkAlert(t *v1alpha1.Threshold, field, alert, duration string) *Problem {
 	if !isAlertName(alert) {
 		return bad(t, field+".alert", "an alert name begins with a capital and has letters and digits", "name the alert, for example APIErrorRateHigh")
 	}
-	if _, ok := parseDuration(duration); !ok {
+	if _, ok := ParseDuration(duration); !ok {
 		return bad(t, field+".for", "\""+duration+"\" is no duration", durationFix)
 	}
 	return nil

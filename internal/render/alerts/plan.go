@@ -76,6 +76,12 @@ type Source struct {
 	Quantile, Endpoint string
 	// Window of its rates.
 	Window string
+	// LongWindow is the second window; empty without one.
+	LongWindow string
+	// Counter of what happens, behind a rate or a ratio, and MinRate, below
+	// which levels do not alert; empty and 0 for signals without traffic.
+	Counter string
+	MinRate float64
 	// By is the label that the value is told apart by; empty for one value.
 	By string
 }

@@ -132,6 +132,13 @@ func TestProblems(t *testing.T) {
 			},
 			field: "spec.minRequestRate", message: []string{"often"},
 		},
+		"for outlasts the hours": {
+			threshold: `{name: x, signal: {errorRatio: {}}, warning: {above: 1%, for: 9h, alert: X, during: BusinessHours}}`,
+			change: func(b *v1alpha1.AlertBaseline) {
+				b.Spec.BusinessHours = &v1alpha1.BusinessHours{From: "09:00", To: "18:00"}
+			},
+			field: "warning.for", message: []string{"are over before 9h have passed"},
+		},
 		"zone": {
 			threshold: `{name: x, signal: {errorRatio: {}}, warning: {above: 1%, alert: X, during: BusinessHours}}`,
 			change: func(b *v1alpha1.AlertBaseline) {

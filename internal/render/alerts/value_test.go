@@ -57,12 +57,12 @@ func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"30s": 30 * time.Second, "5m": 5 * time.Minute, "1h30m": 90 * time.Minute, "1d": 24 * time.Hour, "0s": 0, "2d1h": 49 * time.Hour,
 	} {
-		if got, ok := parseDuration(text); !ok || got != want {
+		if got, ok := ParseDuration(text); !ok || got != want {
 			t.Errorf("%q is %v, %v; want %v", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", "5", "m", "5 m", "1.5h", "30m1h", "5m5m", "-5m", "5ms", "1w", "99999999999s", "5min"} {
-		if got, ok := parseDuration(text); ok {
+		if got, ok := ParseDuration(text); ok {
 			t.Errorf("%q is taken for %v", text, got)
 		}
 	}
