@@ -37,10 +37,19 @@ var histograms = map[string]family{
 	"http":     {contract.MetricHTTPDuration, "HTTP requests", contract.LabelStatus, contract.HTTPBucketsMS},
 	"database": {contract.MetricDBQueryDuration, "database queries", "", contract.DBBucketsMS},
 	"webhooks": {contract.MetricWebhookDuration, "Stripe webhooks", contract.LabelStatus, contract.WebhookBucketsMS},
+
+	contract.MetricWebhookProcessedDuration: {contract.MetricWebhookProcessedDuration, "effects of Stripe webhooks", contract.LabelStatus, contract.WebhookBucketsMS},
+	contract.MetricTestGenerationDuration:   {contract.MetricTestGenerationDuration, "test generations", contract.LabelStatus, contract.TestBucketsMS},
+	contract.MetricTestExecutionDuration:    {contract.MetricTestExecutionDuration, "test executions", contract.LabelStatus, contract.TestBucketsMS},
+	contract.MetricMitigationDuration:       {contract.MetricMitigationDuration, "mitigations", contract.LabelStatus, contract.MitigationBucketsMS},
 }
 
 var counters = map[string]family{
 	"webhooks": {metric: contract.MetricWebhookReceived, noun: "Stripe webhooks"},
+
+	contract.MetricWebhookProcessed:     {metric: contract.MetricWebhookProcessed, noun: "effects of Stripe webhooks"},
+	contract.MetricPaymentProcessed:     {metric: contract.MetricPaymentProcessed, noun: "payments"},
+	contract.MetricValidationExecutions: {metric: contract.MetricValidationExecutions, noun: "validations"},
 }
 
 // lookup finds a family by its short or its full name.

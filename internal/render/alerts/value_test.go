@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -73,12 +74,20 @@ func TestParseDuration(t *testing.T) {
 func TestSampleThresholdsLieOnBuckets(t *testing.T) {
 	t.Parallel()
 	buckets := map[string][]float64{
-		contract.MetricHTTPDuration:    contract.HTTPBucketsMS,
-		contract.MetricDBQueryDuration: contract.DBBucketsMS,
-		contract.MetricWebhookDuration: contract.WebhookBucketsMS,
+		contract.MetricHTTPDuration:             contract.HTTPBucketsMS,
+		contract.MetricDBQueryDuration:          contract.DBBucketsMS,
+		contract.MetricWebhookDuration:          contract.WebhookBucketsMS,
+		contract.MetricWebhookProcessedDuration: contract.WebhookBucketsMS,
+		contract.MetricTestGenerationDuration:   contract.TestBucketsMS,
+		contract.MetricTestExecutionDuration:    contract.TestBucketsMS,
+		contract.MetricMitigationDuration:       contract.MitigationBucketsMS,
 	}
 	checked := 0
-	for _, plan := range Rules(sample(t), testTime).Plans {
+	var plans []Plan
+	for _, baseline := range samples(t) {
+		plans = append(plans, Rules(baseline, testTime).Plans...)
+	}
+	for _, plan := range plans {
 		if plan.Kind != Latency {
 			continue
 		}
@@ -100,7 +109,12 @@ func TestSampleThresholdsLieOnBuckets(t *testing.T) {
 			}
 		}
 	}
-	if checked != 14 {
-		t.Errorf("%d bounds were looked at; want 14", checked)
+	if checked != 22 {
+		t.Errorf("%d bounds were looked at; want 22", checked)
+	}
+	for _, bound := range []float64{1000} {
+		if !slices.Contains(contract.CreditBuckets, bound) || slices.Max(contract.CreditBuckets) <= bound {
+			t.Errorf("%v credits cannot be seen in %v", bound, contract.CreditBuckets)
+		}
 	}
 }
