@@ -267,7 +267,9 @@ func TestQueries(t *testing.T) {
 	if !slices.Contains(known, contract.MetricHTTPDuration) {
 		t.Fatalf("the contract has the metrics %v", known)
 	}
-	known = append(known, "up")
+	// These come from the cluster's own exporters.
+	known = append(known, "up", "probe_success", "probe_http_status_code", "probe_http_duration_seconds", "probe_ssl_earliest_cert_expiry",
+		"kube_pod_status_ready", "kube_deployment_spec_replicas", "kube_deployment_status_replicas_available")
 	for _, document := range documents(t, "runbooks") {
 		for _, query := range document.blocks("promql") {
 			if _, err := promql.Check(query); err != nil {

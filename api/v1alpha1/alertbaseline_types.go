@@ -29,11 +29,18 @@ type AlertBaselineSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+([.][0-9]+)?/s$')",message="a rate is a number per second, for example 0.1/s"
 	MinRequestRate string `json:"minRequestRate,omitempty"`
 
-	// Window over which rates are taken. It should hold at least four scrapes.
+	// Window over which rates are taken, unless a threshold has its own. It
+	// should hold at least four scrapes.
 	//
 	// +optional
 	// +kubebuilder:default="5m"
 	Window PromDuration `json:"window,omitempty"`
+
+	// Suspend takes every alert of this baseline away. What is measured is still
+	// recorded, and the dashboard stays.
+	//
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
 
 	// Thresholds, each with one signal and up to three levels.
 	//
@@ -48,6 +55,11 @@ type AlertBaselineSpec struct {
 	//
 	// +optional
 	BusinessHours *BusinessHours `json:"businessHours,omitempty"`
+
+	// Alerts adds to every alert of this baseline.
+	//
+	// +optional
+	Alerts *AlertOptions `json:"alerts,omitempty"`
 
 	// Dashboard tunes the generated Grafana dashboard.
 	//
@@ -86,6 +98,7 @@ type Value string
 // the levels at which somebody is told.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.target) || has(self.info) || has(self.warning) || has(self.critical) || has(self.onNoData)",message="a threshold needs a target, a level (info, warning, critical) or onNoData"
+// +kubebuilder:validation:XValidation:rule="!(has(self.window) || has(self.longWindow)) || !(has(self.signal.utilization) || has(self.signal.expr))",message="only a rate has a window: remove window and longWindow, and write the range into the expression, for example avg_over_time(…[1h])"
 // +kubebuilder:validation:XValidation:rule="!has(self.signal.latency) || (!has(self.target) || (self.target.endsWith('s') && !self.target.endsWith('/s'))) && (!has(self.info) || (!has(self.info.above) || (self.info.above.endsWith('s') && !self.info.above.endsWith('/s'))) && (!has(self.info.below) || (self.info.below.endsWith('s') && !self.info.below.endsWith('/s'))) && (!has(self.info.atMost) || (self.info.atMost.endsWith('s') && !self.info.atMost.endsWith('/s')))) && (!has(self.warning) || (!has(self.warning.above) || (self.warning.above.endsWith('s') && !self.warning.above.endsWith('/s'))) && (!has(self.warning.below) || (self.warning.below.endsWith('s') && !self.warning.below.endsWith('/s'))) && (!has(self.warning.atMost) || (self.warning.atMost.endsWith('s') && !self.warning.atMost.endsWith('/s')))) && (!has(self.critical) || (!has(self.critical.above) || (self.critical.above.endsWith('s') && !self.critical.above.endsWith('/s'))) && (!has(self.critical.below) || (self.critical.below.endsWith('s') && !self.critical.below.endsWith('/s'))) && (!has(self.critical.atMost) || (self.critical.atMost.endsWith('s') && !self.critical.atMost.endsWith('/s'))))",message="a latency is bounded by a duration: write 500ms or 2s"
 // +kubebuilder:validation:XValidation:rule="!(has(self.signal.errorRatio) || has(self.signal.failureRatio) || has(self.signal.utilization)) || (!has(self.target) || self.target.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info) || (!has(self.info.above) || self.info.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info.below) || self.info.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.info.atMost) || self.info.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$'))) && (!has(self.warning) || (!has(self.warning.above) || self.warning.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.warning.below) || self.warning.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.warning.atMost) || self.warning.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$'))) && (!has(self.critical) || (!has(self.critical.above) || self.critical.above.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.critical.below) || self.critical.below.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')) && (!has(self.critical.atMost) || self.critical.atMost.matches('^(100|[0-9]{1,2})([.][0-9]+)?%$')))",message="a ratio is bounded by a percentage from 0% to 100%: write 5% for five in a hundred"
 // +kubebuilder:validation:XValidation:rule="!has(self.signal.requestRate) || (!has(self.target) || self.target.endsWith('/s')) && (!has(self.info) || (!has(self.info.above) || self.info.above.endsWith('/s')) && (!has(self.info.below) || self.info.below.endsWith('/s')) && (!has(self.info.atMost) || self.info.atMost.endsWith('/s'))) && (!has(self.warning) || (!has(self.warning.above) || self.warning.above.endsWith('/s')) && (!has(self.warning.below) || self.warning.below.endsWith('/s')) && (!has(self.warning.atMost) || self.warning.atMost.endsWith('/s'))) && (!has(self.critical) || (!has(self.critical.above) || self.critical.above.endsWith('/s')) && (!has(self.critical.below) || self.critical.below.endsWith('/s')) && (!has(self.critical.atMost) || self.critical.atMost.endsWith('/s')))",message="a request rate is bounded by a number per second: write 0.01/s"
@@ -116,6 +129,43 @@ type Threshold struct {
 	// Signal is what is measured.
 	Signal Signal `json:"signal"`
 
+	// Window over which the signal's rates are taken, in place of spec.window.
+	// What happens a few times a day needs a long one.
+	//
+	// +optional
+	Window PromDuration `json:"window,omitempty"`
+
+	// LongWindow is a second, longer window. A level then alerts only while the
+	// signal is outside its bound over both: the long one keeps a short burst
+	// from alerting, the short one ends the alert soon after the cause has gone.
+	//
+	// +optional
+	LongWindow PromDuration `json:"longWindow,omitempty"`
+
+	// OnlyWhenFlag keeps the alerts of this threshold silent while a feature
+	// flag is known to have another value, such as for a page that the flag
+	// switches off.
+	//
+	// +optional
+	OnlyWhenFlag *FlagGuard `json:"onlyWhenFlag,omitempty"`
+
+	// Suspend takes the alerts of this threshold away. What is measured is still
+	// recorded and drawn.
+	//
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+
+	// Labels to add to the alerts of this threshold.
+	//
+	// +optional
+	Labels AlertLabels `json:"labels,omitempty"`
+
+	// Annotations to add to the alerts of this threshold, or to put in place of
+	// summary, description, runbook_url and dashboard_url.
+	//
+	// +optional
+	Annotations AlertAnnotations `json:"annotations,omitempty"`
+
 	// Target is the value to keep. It is drawn on the dashboard and never
 	// alerts.
 	//
@@ -145,142 +195,6 @@ type Threshold struct {
 	OnNoData *NoData `json:"onNoData,omitempty"`
 }
 
-// Signal is what a threshold measures: exactly one of its fields.
-//
-// +kubebuilder:validation:XValidation:rule="[has(self.errorRatio), has(self.latency), has(self.requestRate), has(self.utilization), has(self.failureRatio), has(self.expr)].filter(x, x).size() == 1",message="name exactly one signal: errorRatio, latency, requestRate, utilization, failureRatio or expr"
-type Signal struct {
-	// ErrorRatio is the share of requests that failed.
-	//
-	// +optional
-	ErrorRatio *ErrorRatio `json:"errorRatio,omitempty"`
-
-	// Latency is a quantile of a histogram of durations.
-	//
-	// +optional
-	Latency *Latency `json:"latency,omitempty"`
-
-	// RequestRate is the number of requests a second.
-	//
-	// +optional
-	RequestRate *RequestRate `json:"requestRate,omitempty"`
-
-	// Utilization is the share of a capacity that is in use.
-	//
-	// +optional
-	Utilization *Utilization `json:"utilization,omitempty"`
-
-	// FailureRatio is the share of a counter's increase that has certain
-	// labels.
-	//
-	// +optional
-	FailureRatio *FailureRatio `json:"failureRatio,omitempty"`
-
-	// Expr is any PromQL expression with an instant vector as its value. The
-	// selector of the baseline is not added to it.
-	//
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=2048
-	Expr string `json:"expr,omitempty"`
-}
-
-// MetricName is the name of a metric family, or one of the short names http,
-// database and webhooks for the app's own.
-//
-// +kubebuilder:validation:MaxLength=128
-// +kubebuilder:validation:Pattern=`^[a-zA-Z_:][a-zA-Z0-9_:]*$`
-type MetricName string
-
-// ErrorRatio is the share of requests that failed.
-type ErrorRatio struct {
-	// Histogram that counts the requests: http, or the name of a histogram
-	// without _count or _bucket.
-	//
-	// +kubebuilder:default=http
-	Histogram MetricName `json:"histogram,omitempty"`
-
-	// Errors are the label patterns of a failed request. The default is
-	// status: "5..".
-	//
-	// +optional
-	// +kubebuilder:default={status: "5.."}
-	// +kubebuilder:validation:MinProperties=1
-	// +kubebuilder:validation:MaxProperties=4
-	// +kubebuilder:validation:XValidation:rule="self.all(l, l.matches('^[a-zA-Z_][a-zA-Z0-9_]{0,63}$'))",message="a label name has letters, digits and _, and does not begin with a digit"
-	Errors map[string]LabelValue `json:"errors,omitempty"`
-}
-
-// Latency is a quantile of durations.
-type Latency struct {
-	// Histogram of durations in milliseconds: http, database, webhooks, or the
-	// name of a histogram without _bucket.
-	//
-	// +kubebuilder:default=http
-	Histogram MetricName `json:"histogram,omitempty"`
-
-	// Quantile to watch, p50 to p99.
-	//
-	// +kubebuilder:default=p95
-	// +kubebuilder:validation:Enum=p50;p75;p90;p95;p99
-	Quantile string `json:"quantile,omitempty"`
-
-	// Endpoint narrows the histogram to one route, for example
-	// /api/v1/credentials/exchange; a trailing * takes all routes below.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^/[A-Za-z0-9._~{}/-]*\*?$`
-	Endpoint string `json:"endpoint,omitempty"`
-
-	// MinRate is the rate of requests below which the latency does not alert,
-	// in place of spec.minRequestRate. What happens a few times an hour needs a
-	// low one.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+([.][0-9]+)?/s$')",message="a rate is a number per second, for example 0.001/s"
-	MinRate string `json:"minRate,omitempty"`
-}
-
-// RequestRate is the number of requests a second.
-type RequestRate struct {
-	// Histogram that counts the requests: http, or the name of a histogram
-	// without _count.
-	//
-	// +kubebuilder:default=http
-	Histogram MetricName `json:"histogram,omitempty"`
-}
-
-// Utilization is used divided by capacity, both summed over all pods.
-type Utilization struct {
-	// Used is a gauge of what is in use.
-	Used MetricName `json:"used"`
-	// Capacity is a gauge of what there is.
-	Capacity MetricName `json:"capacity"`
-}
-
-// FailureRatio is the share of a counter's increase that failed.
-type FailureRatio struct {
-	// Counter of all attempts: webhooks, or the name of a counter.
-	Counter MetricName `json:"counter"`
-
-	// Failures are the label patterns of a failed attempt, for example
-	// status: failed.
-	//
-	// +kubebuilder:validation:MinProperties=1
-	// +kubebuilder:validation:MaxProperties=4
-	// +kubebuilder:validation:XValidation:rule="self.all(l, l.matches('^[a-zA-Z_][a-zA-Z0-9_]{0,63}$'))",message="a label name has letters, digits and _, and does not begin with a digit"
-	Failures map[string]LabelValue `json:"failures"`
-
-	// MinRate is the rate of attempts below which the ratio does not alert, in
-	// place of spec.minRequestRate.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+([.][0-9]+)?/s$')",message="a rate is a number per second, for example 0.001/s"
-	MinRate string `json:"minRate,omitempty"`
-}
-
 // Level is a bound and the alert that tells of it.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.above), has(self.below), has(self.atMost)].filter(x, x).size() == 1",message="name exactly one bound: above, below or atMost"
@@ -304,6 +218,13 @@ type Level struct {
 	//
 	// +kubebuilder:default="5m"
 	For PromDuration `json:"for,omitempty"`
+
+	// KeepFiringFor is how long the alert goes on after the signal has come
+	// back, so that one that comes and goes is told of once. It needs Prometheus
+	// 2.42.
+	//
+	// +optional
+	KeepFiringFor PromDuration `json:"keepFiringFor,omitempty"`
 
 	// Alert is the name of the alert.
 	//
@@ -420,34 +341,6 @@ type Outputs struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	Labels map[string]string `json:"labels,omitempty"`
-}
-
-// AlertBaselineStatus is what the operator observed.
-type AlertBaselineStatus struct {
-	// ObservedGeneration is the generation that this status speaks of; -1
-	// before the first look.
-	//
-	// +optional
-	// +kubebuilder:default=-1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
-	// Conditions say whether rules and dashboard are in place, and what to do
-	// when they are not.
-	//
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-
-	// Thresholds in the spec.
-	//
-	// +optional
-	Thresholds int32 `json:"thresholds,omitempty"`
-
-	// Alerts in the PrometheusRule.
-	//
-	// +optional
-	Alerts int32 `json:"alerts,omitempty"`
 }
 
 // AlertBaseline declares the normal behaviour of the app and becomes alert

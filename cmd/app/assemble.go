@@ -94,6 +94,9 @@ func (p *program) connect(
 	if s.public, err = web.New(deps); err != nil { //nolint:contextcheck // a handler has the context of its request
 		return err
 	}
+	if err := m.WatchFlags(s.flags.Booleans); err != nil {
+		return err
+	}
 	return m.Watch(metrics.Gauges{
 		PoolSize: s.store.PoolSize, PoolUsed: s.store.PoolUsed, QueueLength: s.tracker.Len,
 	})

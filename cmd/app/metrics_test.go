@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	appflags "github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
@@ -56,6 +57,15 @@ func checkMetrics(t *testing.T, r *running) {
 	}
 	if len(counts) > 0 {
 		t.Errorf("these are counted as well: %v", counts)
+	}
+	flags := map[string]float64{}
+	for _, metric := range families[contract.MetricFlagEnabled].GetMetric() {
+		flags[metric.GetLabel()[0].GetValue()] = metric.GetGauge().GetValue()
+	}
+	for _, known := range appflags.Catalogue() {
+		if got, ok := flags[known.Key]; !ok || (got == 1) != known.Default {
+			t.Errorf("the gauge of the flag %s is %v (present: %v)", known.Key, got, ok)
+		}
 	}
 	for _, name := range []string{
 		contract.MetricDBQueryDuration, contract.MetricDBPoolSize, contract.MetricDBPoolUsed, "rsolv_funnel_events_total",

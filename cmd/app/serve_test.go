@@ -309,6 +309,10 @@ func TestServeFollowsTheFlags(t *testing.T) {
 	r.await(r.public+"/blog", 404)
 	write("enabled")
 	r.await(r.public+"/blog", 200)
+	want := contract.MetricFlagEnabled + `{` + contract.LabelFlag + `="blog"} 1` + "\n"
+	if _, body := r.request(http.MethodGet, r.admin+contract.MetricsPath, ""); !strings.Contains(body, want) {
+		t.Errorf("the metrics lack %q", want)
+	}
 	if _, body := r.request(http.MethodGet, r.admin+contract.FlagsStatusPath, ""); !strings.Contains(body, `"digest":"sha256:`) {
 		t.Errorf("status is %s", body)
 	}

@@ -24,6 +24,7 @@ func renderCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 	flags := flag.NewFlagSet("manager render", flag.ContinueOnError)
 	flags.Var(&files, "f", "`file` or folder with declarations, - for standard input; may be repeated")
 	namespace := flags.String("namespace", manifest.DefaultNamespace, "namespace of objects that name none")
+	ruleTests := flags.String("rule-tests", "", "`folder` to write tests of the alert rules to, for promtool")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -40,8 +41,12 @@ func renderCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 	for _, file := range files {
 		errs = append(errs, loadFile(&set, validator, file, *namespace, stdin))
 	}
-	rendered, err := manifest.Render(set, time.Now())
+	now := time.Now()
+	rendered, err := manifest.Render(set, now)
 	errs = append(errs, err)
+	if *ruleTests != "" {
+		errs = append(errs, writeRuleTests(*ruleTests, set, now, os.Stderr))
+	}
 	if err := manifest.Write(stdout, rendered.Objects); err != nil {
 		return err
 	}

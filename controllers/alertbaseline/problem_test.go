@@ -79,6 +79,37 @@ func TestBadThresholdFromTheBeginning(t *testing.T) {
 	}
 }
 
+func TestSuspend(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.create(app(), small())
+	c.start()
+	c.waitReady("small")
+
+	c.edit("small", func(b *v1alpha1.AlertBaseline) { b.Spec.Thresholds[0].Suspend = true })
+	if got, want := c.waitReady("small"), `1 alert of 2 thresholds in place; suspended: "errors"`; got != want {
+		t.Errorf("Ready says %q; want %q", got, want)
+	}
+	c.edit("small", func(b *v1alpha1.AlertBaseline) { b.Spec.Suspend = true })
+	if got, want := c.waitReady("small"), "0 alerts of 2 thresholds in place; the baseline is suspended"; !strings.HasPrefix(got, want) {
+		t.Errorf("Ready says %q; want %q", got, want)
+	}
+	raw, err := json.Marshal(c.content()["rule"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(raw); strings.Contains(text, `"alert":`) || !strings.Contains(text, "rsolv:errors:ratio") {
+		t.Errorf("a suspended baseline alerts, or records nothing: %s", text)
+	}
+	if got := c.baseline("small").Status.Alerts; got != 0 {
+		t.Errorf("%d alerts in status", got)
+	}
+	c.edit("small", func(b *v1alpha1.AlertBaseline) { b.Spec.Suspend, b.Spec.Thresholds[0].Suspend = false, false })
+	if got := c.waitReady("small"); got != "2 alerts of 2 thresholds in place" {
+		t.Errorf("Ready says %q", got)
+	}
+}
+
 func TestUnknownTimeZone(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -85,6 +85,7 @@ func (s *scope) rulesVerdict() status.Verdict {
 	if len(s.groups) > 0 {
 		counts = plural(alerts.Alerts(s.groups), "alert") + " of " + plural(len(s.groups), "threshold") + " in place"
 	}
+	counts += s.suspended()
 	if len(s.rendered.Problems) == 0 {
 		return status.True(v1alpha1.ReasonSucceeded, counts)
 	}
@@ -98,6 +99,23 @@ func (s *scope) rulesVerdict() status.Verdict {
 	}
 	messages = append(messages, counts)
 	return status.False(s.rendered.Problems[0].Reason, strings.Join(messages, "; "))
+}
+
+// suspended names what is declared and does not alert.
+func (s *scope) suspended() string {
+	if s.baseline.Spec.Suspend {
+		return "; the baseline is suspended: set spec.suspend to false, or remove it, to have its alerts again"
+	}
+	var names []string
+	for i := range s.baseline.Spec.Thresholds {
+		if t := &s.baseline.Spec.Thresholds[i]; t.Suspend {
+			names = append(names, quoted(t.Name))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; suspended: " + strings.Join(names, ", ")
 }
 
 func (s *scope) dashboardVerdict() status.Verdict {

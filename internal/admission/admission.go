@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -114,7 +113,6 @@ func (v *Validator) Admit(ctx context.Context, object *unstructured.Unstructured
 	if !ok {
 		return fmt.Errorf("%s: %w", object.GroupVersionKind(), ErrUnknownKind)
 	}
-	wholeNumbers(object.Object)
 	var problems field.ErrorList
 	if object.GetName() == "" {
 		problems = append(problems, field.Required(field.NewPath("metadata", "name"), "every object needs a name"))
@@ -137,28 +135,4 @@ func (v *Validator) Admit(ctx context.Context, object *unstructured.Unstructured
 		return fmt.Errorf("%s %q is invalid: %w", object.GetKind(), object.GetName(), problems.ToAggregate())
 	}
 	return nil
-}
-
-// maxWhole is the largest number up to which a float64 holds every integer.
-const maxWhole = 1 << 53
-
-// wholeNumbers makes integers of the whole numbers in a value, in place where
-// it can, and returns it. An API server reads them so; YAML and JSON read by
-// other means give floating-point numbers, which an int-or-string field is not.
-func wholeNumbers(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for name := range v {
-			v[name] = wholeNumbers(v[name])
-		}
-	case []any:
-		for i := range v {
-			v[i] = wholeNumbers(v[i])
-		}
-	case float64:
-		if v == math.Trunc(v) && math.Abs(v) <= maxWhole {
-			return int64(v)
-		}
-	}
-	return value
 }

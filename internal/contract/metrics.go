@@ -20,6 +20,41 @@ const (
 	// MetricWebhookReceived is a counter with the labels event_type, status
 	// (success, failed) and failure_reason.
 	MetricWebhookReceived = "rsolv_billing_stripe_webhook_received_total"
+	// MetricWebhookProcessed is a counter with the labels event_type and status
+	// (success, failed): what became of an event that was received in order,
+	// told when its effects are stored or given up. MetricWebhookProcessedDuration
+	// is a histogram of the time from reception until then, same labels.
+	MetricWebhookProcessed         = "rsolv_billing_stripe_webhook_processed_total"
+	MetricWebhookProcessedDuration = "rsolv_billing_stripe_webhook_processed_duration_milliseconds"
+	// MetricPaymentProcessed is a counter with the labels status (success,
+	// failed) and payment_method.
+	MetricPaymentProcessed = "rsolv_billing_payment_processed_total"
+	// MetricSubscriptionCreated and MetricSubscriptionCancelled are counters
+	// with the label plan.
+	MetricSubscriptionCreated   = "rsolv_billing_subscription_created_total"
+	MetricSubscriptionCancelled = "rsolv_billing_subscription_cancelled_total"
+	// MetricCreditsAdded is a histogram of credits given at once, with the
+	// label reason.
+	MetricCreditsAdded = "rsolv_billing_credits_added_quantity" //nolint:gosec // a metric, no credential
+	// MetricValidationExecutions is a counter with the labels repo, language,
+	// framework and status (completed, failed). An execution ends once and is
+	// counted once. repo has at most RepoLabelLimit values.
+	MetricValidationExecutions = "rsolv_validation_executions_total"
+	// MetricTestGenerationDuration and MetricTestExecutionDuration are
+	// histograms with the labels language and status.
+	MetricTestGenerationDuration = "rsolv_validation_test_generation_duration_milliseconds"
+	MetricTestExecutionDuration  = "rsolv_validation_test_execution_duration_milliseconds"
+	// MetricMitigationDuration is a histogram of whole mitigations with the
+	// labels language and status.
+	MetricMitigationDuration = "rsolv_mitigation_total_duration_milliseconds"
+	// MetricMitigationTrustScore is a histogram of scores from 0 to 100 with
+	// the label language.
+	MetricMitigationTrustScore = "rsolv_mitigation_trust_score_value"
+	// MetricPullRequestsCreated is a counter with the label language.
+	MetricPullRequestsCreated = "rsolv_mitigation_pr_created_total"
+	// MetricFlagEnabled is a gauge with the label flag for each flag of type
+	// Boolean that the app knows: 1 while the pod takes it for true, else 0.
+	MetricFlagEnabled = "rsolv_feature_flag_enabled"
 )
 
 // Labels of the metric families above.
@@ -27,16 +62,24 @@ const (
 	LabelMethod = "method"
 	LabelPath   = "path"
 	LabelStatus = "status"
+	LabelFlag   = "flag"
 )
 
-// HTTPBucketsMS, DBBucketsMS and WebhookBucketsMS are the upper bounds of the
-// histograms. Every threshold that the shipped baselines declare is a bound,
-// so that a quantile near it is measured and not interpolated, and the
-// last bound lies well past the largest threshold.
+// The upper bounds of the histograms, durations in milliseconds. Webhooks are
+// received and processed, tests generated and run, in the same bounds. Every
+// threshold that the shipped baselines declare is a bound, so that a quantile
+// near it is measured and not interpolated, and the last bound lies well past
+// the largest threshold.
 var (
 	HTTPBucketsMS = []float64{
 		1, 2.5, 5, 10, 25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000, 30000,
 	}
-	DBBucketsMS      = []float64{0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 150, 250, 500, 750, 1000, 2500, 5000, 10000}
-	WebhookBucketsMS = []float64{5, 10, 25, 50, 100, 250, 500, 750, 1000, 1500, 2500, 5000, 10000, 30000}
+	DBBucketsMS         = []float64{0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 150, 250, 500, 750, 1000, 2500, 5000, 10000}
+	WebhookBucketsMS    = []float64{5, 10, 25, 50, 100, 250, 500, 750, 1000, 1500, 2500, 5000, 10000, 30000}
+	TestBucketsMS       = []float64{1000, 2500, 5000, 10000, 20000, 30000, 45000, 60000, 90000, 120000, 300000, 600000}
+	MitigationBucketsMS = []float64{
+		5000, 15000, 30000, 60000, 120000, 180000, 240000, 300000, 450000, 600000, 900000, 1800000,
+	}
+	CreditBuckets     = []float64{5, 10, 60, 120, 250, 500, 1000, 2500, 5000, 10000}
+	TrustScoreBuckets = []float64{0, 25, 50, 60, 70, 80, 90, 95, 100}
 )

@@ -136,6 +136,7 @@ func syntaxError(expression string, err error) *Error {
 // fixes pairs a part of the parser's words with a remedy; the first that is
 // found counts.
 var fixes = []struct{ words, fix string }{
+	{": '$'", "use one of the words that stand for something: $selector, $namespace or $deployment"},
 	{"unclosed left parenthesis", "close it with )"},
 	{"unclosed left bracket", "close it with ]"},
 	{"unexpected end of input inside braces", "close the label matchers with }"},

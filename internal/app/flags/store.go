@@ -125,6 +125,21 @@ func (s *Store) timed(context *flagd.Context) *flagd.Context {
 	return context
 }
 
+// Booleans calls each with every flag that the app knows and the value that it
+// has now for nobody in particular. It counts as no question for a flag.
+func (s *Store) Booleans(each func(key string, value bool)) {
+	now, context := s.current.Load(), s.timed(nil)
+	for i, known := range catalogue {
+		value := now.values[i]
+		if now.targeted[i] {
+			if targeted, result := now.set.Boolean(known.Key, context); result.OK() {
+				value = targeted
+			}
+		}
+		each(known.Key, value)
+	}
+}
+
 // reload takes over the file if its content changed. A file that cannot be
 // used leaves the flags as they are. Each change is logged once, however often
 // the same file is looked at.

@@ -22,6 +22,8 @@ type hours struct {
 	open func(localTime string) string
 	// renewAt is the next time that localTime changes; zero is never.
 	renewAt time.Time
+	// span is how long business is open on a day.
+	span time.Duration
 }
 
 // horizonYears is how far ahead transitions are written down. The rules are
@@ -54,7 +56,7 @@ func newHours(declared *v1alpha1.BusinessHours, now time.Time) (hours, *Problem)
 	if problem != nil {
 		return hours{}, problem
 	}
-	h := hours{}
+	h := hours{span: time.Duration(to-from) * time.Minute}
 	h.localTime, h.renewAt = localTime(location, now)
 	h.open = func(local string) string { return open(local, days, from, to) }
 	return h, nil

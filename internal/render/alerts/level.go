@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 )
@@ -25,7 +26,10 @@ func (c *compiler) bounds(t *v1alpha1.Threshold, p *Plan) *Problem {
 }
 
 func (c *compiler) bound(t *v1alpha1.Threshold, p *Plan, severity string, level *v1alpha1.Level) (Bound, *Problem) {
-	b := Bound{Severity: severity, Alert: level.Alert, For: or(string(level.For), "5m")}
+	b := Bound{
+		Severity: severity, Alert: level.Alert, Runbook: RunbookURL(c.baseline, level.Alert),
+		For: or(string(level.For), "5m"), KeepFiringFor: string(level.KeepFiringFor),
+	}
 	field := severity
 	found := 0
 	for _, candidate := range [...]struct {
@@ -50,11 +54,19 @@ func (c *compiler) bound(t *v1alpha1.Threshold, p *Plan, severity string, level 
 	if problem := checkAlert(t, severity, b.Alert, b.For); problem != nil {
 		return b, problem
 	}
+	if _, ok := ParseDuration(b.KeepFiringFor); !ok && b.KeepFiringFor != "" {
+		return b, bad(t, severity+".keepFiringFor", "\""+b.KeepFiringFor+"\" is no duration", durationFix)
+	}
 	switch level.During {
 	case "", v1alpha1.DuringAlways:
 	case v1alpha1.DuringBusinessHours:
 		b.BusinessHours = true
-		return b, c.needHours(t, severity)
+		if problem := c.needHours(t, severity); problem != nil {
+			return b, problem
+		}
+		if wait, _ := ParseDuration(b.For); c.hours.span < 24*time.Hour && wait >= c.hours.span {
+			return b, bad(t, severity+".for", "business hours are over before "+b.For+" have passed", "shorten it, or lengthen spec.businessHours")
+		}
 	default:
 		return b, bad(t, severity+".during", "\""+string(level.During)+"\" is neither Always nor BusinessHours", "write one of them")
 	}
@@ -65,11 +77,13 @@ func checkAlert(t *v1alpha1.Threshold, field, alert, duration string) *Problem {
 	if !isAlertName(alert) {
 		return bad(t, field+".alert", "an alert name begins with a capital and has letters and digits", "name the alert, for example APIErrorRateHigh")
 	}
-	if _, ok := parseDuration(duration); !ok {
-		return bad(t, field+".for", "\""+duration+"\" is no duration", "write it as Prometheus does, largest unit first: 30s, 5m or 1h30m")
+	if _, ok := ParseDuration(duration); !ok {
+		return bad(t, field+".for", "\""+duration+"\" is no duration", durationFix)
 	}
 	return nil
 }
+
+const durationFix = "write it as Prometheus does, largest unit first: 30s, 5m or 1h30m"
 
 // checkOrder refuses a warning that comes after its critical.
 func (c *compiler) checkOrder(t *v1alpha1.Threshold, p *Plan) *Problem {
@@ -95,7 +109,10 @@ func (c *compiler) noData(t *v1alpha1.Threshold, p *Plan) *Problem {
 	if t.OnNoData == nil {
 		return nil
 	}
-	b := &Bound{Severity: or(t.OnNoData.Severity, SeverityCritical), For: or(string(t.OnNoData.For), "10m"), Alert: t.OnNoData.Alert}
+	b := &Bound{
+		Severity: or(t.OnNoData.Severity, SeverityCritical), For: or(string(t.OnNoData.For), "10m"),
+		Alert: t.OnNoData.Alert, Runbook: RunbookURL(c.baseline, t.OnNoData.Alert),
+	}
 	if !slices.Contains([]string{SeverityInfo, SeverityWarning, SeverityCritical}, b.Severity) {
 		return bad(t, "onNoData.severity", "\""+b.Severity+"\" is no severity", "write info, warning or critical")
 	}

@@ -85,7 +85,13 @@ func DashboardURL(baseline *v1alpha1.AlertBaseline) string {
 	return ""
 }
 
-// RunbookURL is where the remedy for an alert is written down.
-func RunbookURL(alert string) string {
+// RunbookURL is where the remedy for an alert of the baseline is written down.
+func RunbookURL(baseline *v1alpha1.AlertBaseline, alert string) string {
+	if options := baseline.Spec.Alerts; options != nil && options.RunbookURL != "" {
+		if strings.Contains(options.RunbookURL, "{alert}") {
+			return strings.ReplaceAll(options.RunbookURL, "{alert}", alert)
+		}
+		return strings.TrimRight(options.RunbookURL, "/") + "/" + alert
+	}
 	return "https://github.com/rsolv-dev/rsolv-operator/blob/main/docs/runbooks/" + alert + ".md"
 }

@@ -1,6 +1,8 @@
 package alerts
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,12 +34,17 @@ type Plan struct {
 	TargetText string
 	// NoData is the alert for vanished metrics; nil when none is declared.
 	NoData *Bound
+	// Suspended plans are recorded and drawn, and have no alerts.
+	Suspended bool
 	// Kind of the signal, and what the dashboard needs to ask for more than
 	// the recorded value.
 	Kind   Kind
 	Source Source
+	// Flag that the alerts depend on; nil when none is declared.
+	Flag *v1alpha1.FlagGuard
 
 	source source
+	custom custom
 }
 
 // Kind of a signal.
@@ -69,6 +76,14 @@ type Source struct {
 	Quantile, Endpoint string
 	// Window of its rates.
 	Window string
+	// LongWindow is the second window; empty without one.
+	LongWindow string
+	// Counter of what happens, behind a rate or a ratio, and MinRate, below
+	// which levels do not alert; empty and 0 for signals without traffic.
+	Counter string
+	MinRate float64
+	// By is the label that the value is told apart by; empty for one value.
+	By string
 }
 
 // Bound is a level of a threshold.
@@ -80,7 +95,11 @@ type Bound struct {
 	Value float64
 	Text  string
 	For   string
-	Alert string
+	// KeepFiringFor is empty unless declared.
+	KeepFiringFor string
+	Alert         string
+	// Runbook is the address of the remedy.
+	Runbook string
 	// BusinessHours limits the alert to them.
 	BusinessHours bool
 }
@@ -93,9 +112,12 @@ type compiler struct {
 	// matchers narrow every query; series select what this baseline records.
 	matchers, series string
 	recordLabels     map[string]string
-	window           string
-	dashboardURL     string
-	now              time.Time
+	// window of the rates that are being rendered.
+	window       string
+	dashboardURL string
+	// alertLabels are those that the threshold adds to its alerts.
+	alertLabels []string
+	now         time.Time
 	// thresholds and alerts that were met so far.
 	names, alerts map[string]bool
 
@@ -109,7 +131,6 @@ func newCompiler(baseline *v1alpha1.AlertBaseline, now time.Time) *compiler {
 		baseline:  baseline,
 		namespace: or(baseline.Namespace, "default"),
 		service:   baseline.Spec.DeploymentRef.Name,
-		window:    or(string(baseline.Spec.Window), "5m"),
 		now:       now,
 		names:     map[string]bool{},
 		alerts:    map[string]bool{},
@@ -123,11 +144,18 @@ func newCompiler(baseline *v1alpha1.AlertBaseline, now time.Time) *compiler {
 
 // plan understands one threshold.
 func (c *compiler) plan(t *v1alpha1.Threshold) (Plan, *Problem) {
-	p := Plan{Name: t.Name, Component: or(t.Component, "app")}
+	p := Plan{Name: t.Name, Component: or(t.Component, "app"), Suspended: t.Suspend || c.baseline.Spec.Suspend}
 	if problem := c.checkName(t); problem != nil {
 		return p, problem
 	}
 	var problem *Problem
+	if p.custom, problem = c.custom(t); problem != nil {
+		return p, problem
+	}
+	c.alertLabels = slices.Sorted(maps.Keys(p.custom.labels))
+	if p.Flag, problem = c.flag(t); problem != nil {
+		return p, problem
+	}
 	if p.source, problem = c.source(t); problem != nil {
 		return p, problem
 	}

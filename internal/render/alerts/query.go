@@ -29,8 +29,12 @@ func RateBy(s Source, by string) string {
 	return "sum by (" + by + ") (rate(" + s.Metric + "_count{" + s.Matchers + "}[" + s.Window + "]))"
 }
 
-func (c *compiler) rate(counter, matchers string) string {
-	return "sum(rate(" + counter + "{" + matchers + "}[" + c.window + "]))"
+// rate sums over all series, or over those with the same label.
+func (c *compiler) rate(counter, matchers, by string) string {
+	if by != "" {
+		by = " by (" + by + ") "
+	}
+	return "sum" + by + "(rate(" + counter + "{" + matchers + "}[" + c.window + "]))"
 }
 
 // selector narrows every query of the baseline.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
-	"github.com/rsolv-dev/rsolv-operator/internal/promql"
 )
 
 // source is a signal in PromQL.
@@ -16,10 +15,11 @@ type source struct {
 	subject string
 	// value is what is recorded, under a name that ends in suffix.
 	value, suffix string
-	// traffic is the rate below minRate of which levels do not alert; empty
+	// long is the value over the long window; empty without one.
+	long string
+	// traffic is the rate below MinRate of which levels do not alert; empty
 	// for signals that any traffic makes meaningful.
 	traffic string
-	minRate float64
 	// absent is true while the metrics are gone.
 	absent string
 	// limit is the largest value that the signal can have, and why; 0 is none.
@@ -37,10 +37,19 @@ var histograms = map[string]family{
 	"http":     {contract.MetricHTTPDuration, "HTTP requests", contract.LabelStatus, contract.HTTPBucketsMS},
 	"database": {contract.MetricDBQueryDuration, "database queries", "", contract.DBBucketsMS},
 	"webhooks": {contract.MetricWebhookDuration, "Stripe webhooks", contract.LabelStatus, contract.WebhookBucketsMS},
+
+	contract.MetricWebhookProcessedDuration: {contract.MetricWebhookProcessedDuration, "effects of Stripe webhooks", contract.LabelStatus, contract.WebhookBucketsMS},
+	contract.MetricTestGenerationDuration:   {contract.MetricTestGenerationDuration, "test generations", contract.LabelStatus, contract.TestBucketsMS},
+	contract.MetricTestExecutionDuration:    {contract.MetricTestExecutionDuration, "test executions", contract.LabelStatus, contract.TestBucketsMS},
+	contract.MetricMitigationDuration:       {contract.MetricMitigationDuration, "mitigations", contract.LabelStatus, contract.MitigationBucketsMS},
 }
 
 var counters = map[string]family{
 	"webhooks": {metric: contract.MetricWebhookReceived, noun: "Stripe webhooks"},
+
+	contract.MetricWebhookProcessed:     {metric: contract.MetricWebhookProcessed, noun: "effects of Stripe webhooks"},
+	contract.MetricPaymentProcessed:     {metric: contract.MetricPaymentProcessed, noun: "payments"},
+	contract.MetricValidationExecutions: {metric: contract.MetricValidationExecutions, noun: "validations"},
 }
 
 // lookup finds a family by its short or its full name.
@@ -56,8 +65,41 @@ func lookup(families map[string]family, name string) family {
 	return family{metric: name, noun: name}
 }
 
-// source understands the signal of a threshold.
+// source understands the signal of a threshold, over both its windows.
 func (c *compiler) source(t *v1alpha1.Threshold) (source, *Problem) {
+	c.window = or(string(t.Window), or(string(c.baseline.Spec.Window), "5m"))
+	field := "window"
+	if t.Window == "" {
+		field = "spec.window"
+	}
+	short, ok := ParseDuration(c.window)
+	if !ok || short <= 0 {
+		return source{}, bad(t, field, "\""+c.window+"\" is no duration longer than zero", durationFix)
+	}
+	s, problem := c.signal(t)
+	if problem != nil {
+		return s, problem
+	}
+	if (t.Window != "" || t.LongWindow != "") && (s.kind == Utilization || s.kind == Expression) {
+		return s, bad(t, "window", "only a rate has a window",
+			"remove window and longWindow, and write the range into the expression, for example avg_over_time(…[1h])")
+	}
+	if t.LongWindow == "" {
+		return s, nil
+	}
+	if long, ok := ParseDuration(string(t.LongWindow)); !ok || long <= short {
+		return s, bad(t, "longWindow", "\""+string(t.LongWindow)+"\" is no duration longer than the window, "+c.window,
+			"write a longer one, for example 1h, or remove it")
+	}
+	s.LongWindow = string(t.LongWindow)
+	c.window = s.LongWindow
+	long, problem := c.signal(t)
+	s.long = long.value
+	return s, problem
+}
+
+// signal understands the signal over the compiler's window.
+func (c *compiler) signal(t *v1alpha1.Threshold) (source, *Problem) {
 	s, found := &t.Signal, 0
 	for _, named := range [...]bool{
 		s.ErrorRatio != nil, s.Latency != nil, s.RequestRate != nil, s.Utilization != nil, s.FailureRatio != nil, s.Expr != "",
@@ -69,9 +111,6 @@ func (c *compiler) source(t *v1alpha1.Threshold) (source, *Problem) {
 	if found != 1 {
 		return source{}, bad(t, "signal", "the threshold has not exactly one signal",
 			"name exactly one of errorRatio, latency, requestRate, utilization, failureRatio and expr")
-	}
-	if window, ok := parseDuration(c.window); !ok || window <= 0 {
-		return source{}, bad(t, "spec.window", "\""+c.window+"\" is no duration longer than zero", "write it as Prometheus does, for example 5m")
 	}
 	switch {
 	case s.ErrorRatio != nil:
@@ -88,159 +127,6 @@ func (c *compiler) source(t *v1alpha1.Threshold) (source, *Problem) {
 		return c.expression(t, s.Expr)
 	}
 }
-
-func (c *compiler) errorRatio(t *v1alpha1.Threshold, signal *v1alpha1.ErrorRatio) (source, *Problem) {
-	known, problem := histogram(t, "signal.errorRatio.histogram", signal.Histogram)
-	if problem != nil {
-		return source{}, problem
-	}
-	failed := signal.Errors
-	if len(failed) == 0 {
-		failed = map[string]v1alpha1.LabelValue{contract.LabelStatus: "5.."}
-	}
-	patterns, problem := patterns(t, "signal.errorRatio.errors", failed)
-	if problem != nil {
-		return source{}, problem
-	}
-	minRate, problem := c.minRate(t, "", "")
-	subject := "share of failed " + known.noun
-	if len(failed) == 1 && failed[contract.LabelStatus] == "5.." {
-		subject = "share of " + known.noun + " answered 5xx"
-	}
-	return c.ratio(known.metric+"_count", patterns, source{
-		Source: c.describe(known), kind: ErrorRatio, subject: subject, minRate: minRate,
-	}), problem
-}
-
-func (c *compiler) failureRatio(t *v1alpha1.Threshold, signal *v1alpha1.FailureRatio) (source, *Problem) {
-	known := lookup(counters, string(signal.Counter))
-	if !isMetricName(known.metric) {
-		return source{}, bad(t, "signal.failureRatio.counter", "\""+known.metric+"\" is no metric name", "write webhooks, or the name of a counter")
-	}
-	if len(signal.Failures) == 0 {
-		return source{}, bad(t, "signal.failureRatio.failures", "no label says which attempts failed", "name one, for example status: failed")
-	}
-	patterns, problem := patterns(t, "signal.failureRatio.failures", signal.Failures)
-	if problem != nil {
-		return source{}, problem
-	}
-	minRate, problem := c.minRate(t, "signal.failureRatio.minRate", signal.MinRate)
-	return c.ratio(known.metric, patterns, source{
-		Source: c.describe(known), kind: FailureRatio, subject: "share of failed " + known.noun, minRate: minRate,
-	}), problem
-}
-
-// ratio of the increase that has the patterns to the whole. Sums come before
-// the division, so that pods weigh by their traffic; without a failing series
-// the ratio is 0, and without traffic there is none.
-func (c *compiler) ratio(counter, patterns string, s source) source {
-	all := c.rate(counter, c.matchers)
-	s.unit, s.suffix, s.traffic = Ratio, "ratio", all
-	s.limit, s.limitWhy = 1, "a share is at most 100%"
-	s.value = "(" + c.rate(counter, join(c.matchers, patterns)) + " or 0 * " + all + ") / (" + all + " > 0)"
-	s.absent = "absent(" + counter + "{" + c.matchers + "})"
-	return s
-}
-
-func (c *compiler) latency(t *v1alpha1.Threshold, signal *v1alpha1.Latency) (source, *Problem) {
-	known, problem := histogram(t, "signal.latency.histogram", signal.Histogram)
-	if problem != nil {
-		return source{}, problem
-	}
-	s := source{Source: c.describe(known), kind: Latency, unit: Milliseconds}
-	s.Quantile, s.Endpoint = or(signal.Quantile, "p95"), signal.Endpoint
-	quantile, ok := Quantiles[s.Quantile]
-	if !ok {
-		return source{}, bad(t, "signal.latency.quantile", "\""+s.Quantile+"\" is none of the quantiles", "write p50, p75, p90, p95 or p99")
-	}
-	s.subject = s.Quantile + " of " + known.noun
-	if s.Endpoint != "" {
-		if !isEndpoint(s.Endpoint) {
-			return source{}, bad(t, "signal.latency.endpoint", "\""+s.Endpoint+"\" is no route", "write a path that begins with /, for example /api/v1/credentials/exchange, or /api/v1/test-integration/* for all below")
-		}
-		s.Matchers = join(s.Matchers, endpoint(s.Endpoint))
-		s.subject += " to " + s.Endpoint
-	}
-	s.suffix = s.Quantile + "_milliseconds"
-	s.value = QuantileOf(s.Source, quantile, "")
-	s.traffic = c.rate(known.metric+"_count", s.Matchers)
-	s.absent = "absent(" + known.metric + "_count{" + s.Matchers + "})"
-	if len(known.buckets) > 0 {
-		s.limit = known.buckets[len(known.buckets)-1]
-		s.limitWhy = "the last bucket of the histogram ends at " + number(s.limit) + "ms"
-	}
-	s.minRate, problem = c.minRate(t, "signal.latency.minRate", signal.MinRate)
-	return s, problem
-}
-
-func (c *compiler) requestRate(t *v1alpha1.Threshold, signal *v1alpha1.RequestRate) (source, *Problem) {
-	known, problem := histogram(t, "signal.requestRate.histogram", signal.Histogram)
-	if problem != nil {
-		return source{}, problem
-	}
-	return source{
-		Source: c.describe(known), kind: RequestRate, unit: PerSecond, subject: "rate of " + known.noun,
-		value: c.rate(known.metric+"_count", c.matchers), suffix: "rate",
-		absent: "absent(" + known.metric + "_count{" + c.matchers + "})",
-	}, nil
-}
-
-// utilization divides sums over all pods: a full pool beside an empty one is a
-// half-full service.
-func (c *compiler) utilization(t *v1alpha1.Threshold, signal *v1alpha1.Utilization) (source, *Problem) {
-	used, capacity := string(signal.Used), string(signal.Capacity)
-	for _, gauge := range [...]struct{ field, name string }{{"used", used}, {"capacity", capacity}} {
-		if !isMetricName(gauge.name) {
-			return source{}, bad(t, "signal.utilization."+gauge.field, "\""+gauge.name+"\" is no metric name", "write the name of a gauge")
-		}
-	}
-	noun := capacity
-	if used == contract.MetricDBPoolUsed && capacity == contract.MetricDBPoolSize {
-		noun = "the database connection pool"
-	}
-	return source{
-		Source: c.describe(family{metric: used, noun: noun}), kind: Utilization, unit: Ratio, subject: "use of " + noun,
-		value:  "sum(" + used + "{" + c.matchers + "}) / (sum(" + capacity + "{" + c.matchers + "}) > 0)",
-		suffix: "ratio",
-		absent: "absent(" + used + "{" + c.matchers + "}) or absent(" + capacity + "{" + c.matchers + "})",
-	}, nil
-}
-
-// expression keeps one series of those that would collide under the labels
-// that the rules set: the one that is nearest to its bound.
-func (c *compiler) expression(t *v1alpha1.Threshold, expr string) (source, *Problem) {
-	kind, err := promql.Check(expr)
-	if err != nil {
-		return source{}, &Problem{
-			Threshold: t.Name, Field: "signal.expr", Reason: v1alpha1.ReasonInvalidExpression,
-			What: err.Position() + ": " + err.Problem, Fix: err.Fix,
-		}
-	}
-	up, down := false, false
-	for _, level := range [...]*v1alpha1.Level{t.Info, t.Warning, t.Critical} {
-		if level != nil {
-			up, down = up || level.Above != "", down || level.Above == ""
-		}
-	}
-	if up && down {
-		return source{}, bad(t, "signal.expr", "the levels bound the expression from both sides", "make two thresholds of it, one with above and one with below")
-	}
-	s := source{kind: Expression, unit: Plain, subject: t.Name, suffix: "value"}
-	// The line breaks end a comment that the expression may end in.
-	switch {
-	case kind == promql.Scalar:
-		s.value = "vector(\n" + expr + "\n)"
-	case down:
-		s.value = "min without (" + ownLabels + ") (\n" + expr + "\n)"
-	default:
-		s.value = "max without (" + ownLabels + ") (\n" + expr + "\n)"
-	}
-	s.absent = "absent(" + c.recorded(t.Name, s.suffix) + ")"
-	return s, nil
-}
-
-// ownLabels are set by the rules, whatever the expression has there.
-const ownLabels = "baseline, component, namespace, service, severity, threshold"
 
 // describe is what the dashboard learns of a family.
 func (c *compiler) describe(known family) Source {

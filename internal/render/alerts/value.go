@@ -97,8 +97,8 @@ func isDigits(text string) bool {
 	return text != ""
 }
 
-// parseDuration reads a duration as Prometheus writes it, largest unit first.
-func parseDuration(text string) (time.Duration, bool) {
+// ParseDuration reads a duration as Prometheus writes it, largest unit first.
+func ParseDuration(text string) (time.Duration, bool) {
 	units := [...]struct {
 		letter byte
 		length time.Duration

@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -57,12 +58,12 @@ func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"30s": 30 * time.Second, "5m": 5 * time.Minute, "1h30m": 90 * time.Minute, "1d": 24 * time.Hour, "0s": 0, "2d1h": 49 * time.Hour,
 	} {
-		if got, ok := parseDuration(text); !ok || got != want {
+		if got, ok := ParseDuration(text); !ok || got != want {
 			t.Errorf("%q is %v, %v; want %v", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", "5", "m", "5 m", "1.5h", "30m1h", "5m5m", "-5m", "5ms", "1w", "99999999999s", "5min"} {
-		if got, ok := parseDuration(text); ok {
+		if got, ok := ParseDuration(text); ok {
 			t.Errorf("%q is taken for %v", text, got)
 		}
 	}
@@ -73,12 +74,20 @@ func TestParseDuration(t *testing.T) {
 func TestSampleThresholdsLieOnBuckets(t *testing.T) {
 	t.Parallel()
 	buckets := map[string][]float64{
-		contract.MetricHTTPDuration:    contract.HTTPBucketsMS,
-		contract.MetricDBQueryDuration: contract.DBBucketsMS,
-		contract.MetricWebhookDuration: contract.WebhookBucketsMS,
+		contract.MetricHTTPDuration:             contract.HTTPBucketsMS,
+		contract.MetricDBQueryDuration:          contract.DBBucketsMS,
+		contract.MetricWebhookDuration:          contract.WebhookBucketsMS,
+		contract.MetricWebhookProcessedDuration: contract.WebhookBucketsMS,
+		contract.MetricTestGenerationDuration:   contract.TestBucketsMS,
+		contract.MetricTestExecutionDuration:    contract.TestBucketsMS,
+		contract.MetricMitigationDuration:       contract.MitigationBucketsMS,
 	}
 	checked := 0
-	for _, plan := range Rules(sample(t), testTime).Plans {
+	var plans []Plan
+	for _, baseline := range samples(t) {
+		plans = append(plans, Rules(baseline, testTime).Plans...)
+	}
+	for _, plan := range plans {
 		if plan.Kind != Latency {
 			continue
 		}
@@ -100,7 +109,12 @@ func TestSampleThresholdsLieOnBuckets(t *testing.T) {
 			}
 		}
 	}
-	if checked != 14 {
-		t.Errorf("%d bounds were looked at; want 14", checked)
+	if checked != 22 {
+		t.Errorf("%d bounds were looked at; want 22", checked)
+	}
+	for _, bound := range []float64{1000} {
+		if !slices.Contains(contract.CreditBuckets, bound) || slices.Max(contract.CreditBuckets) <= bound {
+			t.Errorf("%v credits cannot be seen in %v", bound, contract.CreditBuckets)
+		}
 	}
 }

@@ -104,6 +104,9 @@ func legendOf(p *alerts.Plan) string {
 		// The label sets of an expression are not known here.
 		return "__auto"
 	}
+	if p.Source.By != "" {
+		return "{{" + p.Source.By + "}}"
+	}
 	return p.Subject
 }
 
@@ -173,14 +176,14 @@ func references(queries ...query) []query {
 
 func runbooks(p *alerts.Plan) []link {
 	var links []link
-	add := func(alert string) {
-		links = append(links, link{Title: "Runbook: " + alert, URL: alerts.RunbookURL(alert), TargetBlank: true})
+	add := func(b *alerts.Bound) {
+		links = append(links, link{Title: "Runbook: " + b.Alert, URL: b.Runbook, TargetBlank: true})
 	}
 	for i := range p.Bounds {
-		add(p.Bounds[i].Alert)
+		add(&p.Bounds[i])
 	}
 	if p.NoData != nil {
-		add(p.NoData.Alert)
+		add(p.NoData)
 	}
 	return links
 }
@@ -206,6 +209,12 @@ func description(p *alerts.Plan) string {
 	}
 	if p.NoData != nil {
 		lines = append(lines, p.NoData.Severity+" without metrics for "+p.NoData.For+" ("+p.NoData.Alert+")")
+	}
+	if p.Flag != nil {
+		lines = append(lines, "alerts only while the flag "+p.Flag.Key+" is "+strconv.FormatBool(p.Flag.Is))
+	}
+	if p.Suspended {
+		lines = append(lines, "suspended: it does not alert")
 	}
 	return strings.Join(lines, "\n- ")
 }

@@ -1,0 +1,33 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// AlertBaselineStatus is what the operator observed.
+type AlertBaselineStatus struct {
+	// ObservedGeneration is the generation that this status speaks of; -1
+	// before the first look.
+	//
+	// +optional
+	// +kubebuilder:default=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Conditions say whether rules and dashboard are in place, and what to do
+	// when they are not.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Thresholds in the spec.
+	//
+	// +optional
+	Thresholds int32 `json:"thresholds,omitempty"`
+
+	// Alerts in the PrometheusRule.
+	//
+	// +optional
+	Alerts int32 `json:"alerts,omitempty"`
+}
