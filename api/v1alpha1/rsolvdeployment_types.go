@@ -67,7 +67,8 @@ type RsolvDeploymentSpec struct {
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	// Flags says how the flags of this app may be named.
+	// Flags says how the flags of this app may be named, and whether a rollout
+	// waits for those that its image needs.
 	//
 	// +optional
 	Flags *FlagsPolicy `json:"flags,omitempty"`
@@ -222,8 +223,30 @@ type IngressTLS struct {
 	SecretName string `json:"secretName"`
 }
 
-// FlagsPolicy bounds the names of the app's flags.
+// FlagsEnforcement says what a flag does to a rollout that the image needs and
+// nobody declared.
+//
+// +kubebuilder:validation:Enum=Enforce;Warn
+type FlagsEnforcement string
+
+const (
+	// FlagsEnforce holds the rollout.
+	FlagsEnforce FlagsEnforcement = "Enforce"
+	// FlagsWarn reports it in a condition and goes on.
+	FlagsWarn FlagsEnforcement = "Warn"
+)
+
+// FlagsPolicy bounds the names of the app's flags, and says what becomes of a
+// rollout whose flags are not declared.
 type FlagsPolicy struct {
+	// Policy is Enforce to hold a rollout while a flag that the image needs is
+	// not declared, or declared with another type, and Warn to go on and say
+	// so in the condition FlagsReady.
+	//
+	// +optional
+	// +kubebuilder:default=Enforce
+	Policy FlagsEnforcement `json:"policy,omitempty"`
+
 	// ReservedPrefixes are refused at the front of a flag's key, in addition to
 	// the app's own name. Use it for prefixes that other systems add by
 	// themselves.
@@ -239,11 +262,29 @@ type FlagsPolicy struct {
 
 // Rollout tunes the steps of a rollout.
 type Rollout struct {
+	// Preflight runs the new image once with the variables and files that its
+	// pods will have, and asks it whether it can work with them.
+	//
+	// +optional
+	Preflight *Preflight `json:"preflight,omitempty"`
+
 	// Migrations run once for each image and database, before any pod of the
 	// new version starts.
 	//
 	// +optional
 	Migrations *Migrations `json:"migrations,omitempty"`
+}
+
+// Preflight tunes the preflight Job.
+type Preflight struct {
+	// Timeout after which a preflight that has not finished is stopped and
+	// counts as failed, pulling the image included, for example 2m.
+	//
+	// +kubebuilder:default="2m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="write a duration between 10s and 1h, such as 90s or 2m"
+	Timeout metav1.Duration `json:"timeout,omitempty"`
 }
 
 // Migrations tunes the migrations Job.
@@ -306,6 +347,17 @@ type RsolvDeploymentStatus struct {
 	// +optional
 	Image string `json:"image,omitempty"`
 
+	// Preflight is the record of the last preflight that ended. It outlives
+	// the Job.
+	//
+	// +optional
+	Preflight *PreflightRecord `json:"preflight,omitempty"`
+
+	// Catalog is what the last preflight said about the flags of its image.
+	//
+	// +optional
+	Catalog *CatalogRecord `json:"catalog,omitempty"`
+
 	// Migrations is the record of the last migrations that completed. It
 	// outlives the Job.
 	//
@@ -323,6 +375,64 @@ type RsolvDeploymentStatus struct {
 	//
 	// +optional
 	Flags *FlagsRecord `json:"flags,omitempty"`
+}
+
+// PreflightRecord remembers a preflight that ended.
+type PreflightRecord struct {
+	// Hash of image, command and environment.
+	Hash string `json:"hash"`
+	// Image that ran, as declared.
+	Image string `json:"image"`
+	// Pinned is the same image by its digest, empty when the node knows none.
+	//
+	// +optional
+	Pinned string `json:"pinned,omitempty"`
+	// Passed tells that it found nothing amiss.
+	//
+	// +optional
+	Passed bool `json:"passed,omitempty"`
+	// Attempt is the hash together with the retry annotation that failed.
+	//
+	// +optional
+	Attempt string `json:"attempt,omitempty"`
+	// Failures of this attempt so far.
+	//
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// RetryAt is when a failed preflight runs again.
+	//
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+}
+
+// CatalogRecord sums up the flags that an image knows.
+type CatalogRecord struct {
+	// Hash of the preflight that reported the catalogue.
+	Hash string `json:"hash"`
+	// Digest of the catalogue, as the image reports it.
+	//
+	// +optional
+	Digest string `json:"digest,omitempty"`
+	// Count of flags that the image knows.
+	Count int32 `json:"count"`
+	// Required are the flags that the image cannot do without; the first 256
+	// in order of key.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	// +kubebuilder:validation:MaxItems=256
+	Required []RequiredFlag `json:"required,omitempty"`
+}
+
+// RequiredFlag is a flag that an image cannot do without.
+type RequiredFlag struct {
+	// Key by which the image asks for it.
+	Key string `json:"key"`
+	// Type is Boolean, String, Number or Object.
+	//
+	// +optional
+	Type string `json:"type,omitempty"`
 }
 
 // MigrationRecord remembers migrations that ran.

@@ -193,7 +193,7 @@ func TestForeignObjectsAreRefusedAndLeftAlone(t *testing.T) {
 			}
 			f.must(f.client.Create(t.Context(), object))
 			before := f.versions()
-			f.reconcile()
+			f.migrating()
 			f.finishUnless(kind == workload.JobKind)
 			f.reconcile()
 			f.wantPhase(v1alpha1.PhaseHeld)
@@ -244,7 +244,7 @@ func TestRejectedChildIsReported(t *testing.T) {
 	f := newFixture(t).secrets().create(func(rd *v1alpha1.RsolvDeployment) {
 		rd.Spec.Ingress.Annotations = map[string]string{"no valid key": "x"}
 	})
-	f.reconcile()
+	f.migrating()
 	f.finishJobs(batchv1.JobComplete, "")
 	result, err := f.try(t.Context())
 	f.must(err)

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
 
@@ -83,7 +84,7 @@ func killedAt(t *testing.T, n int, after bool) int {
 	})
 	f.live()
 	f.wantReplicas(2)
-	if jobs := f.jobs(); len(jobs) != 2 {
+	if jobs := f.jobsOf(contract.ComponentMigration); len(jobs) != 2 {
 		t.Fatalf("killed at write %d: %d Jobs, want one for each image", n, len(jobs))
 	}
 	return *writes

@@ -16,9 +16,12 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
-// conditions in the order of a rollout.
+// rolloutConditions in the order of a rollout.
 var rolloutConditions = []string{
-	v1alpha1.ConditionSecretsReady, v1alpha1.ConditionMigrationsComplete, v1alpha1.ConditionAvailable,
+	v1alpha1.ConditionSecretsReady, v1alpha1.ConditionPreflightPassed, v1alpha1.ConditionFlagsReady,
+	v1alpha1.ConditionMigrationsComplete, v1alpha1.ConditionAvailable,
+	// No step, and so the last: nothing waits for it.
+	v1alpha1.ConditionImagePinned,
 }
 
 // staleRetry is when to compute again a status that was computed from a stale
@@ -80,7 +83,8 @@ func (s *scope) writeStatus(h *held) status.Progress {
 		st.Migrations = s.completed
 	}
 	st.FailedMigrations = s.failed
-	st.Flags = s.flags
+	st.Preflight, st.Catalog = s.preflight, s.catalog
+	st.Flags = s.published.record
 	return progress
 }
 

@@ -3,9 +3,11 @@ package rsolvdeployment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
 
@@ -55,6 +58,8 @@ type fixture struct {
 	t      *testing.T
 	client client.Client
 	notes  *notes
+	logs   *testenv.Logs
+	now    time.Time
 	key    client.ObjectKey
 	r      *Reconciler
 }
@@ -80,7 +85,8 @@ func shared(tb testing.TB) client.WithWatch {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, client: shared(t), notes: &notes{},
+		t: t, client: shared(t), notes: &notes{}, logs: testenv.NewLogs(shared(t)),
+		now: time.Date(2025, 11, 3, 18, 43, 15, 0, time.UTC),
 		key: client.ObjectKey{Namespace: testenv.Namespace(t), Name: "rsolv"},
 	}
 	f.restart(f.client)
@@ -89,7 +95,10 @@ func newFixture(t *testing.T) *fixture {
 
 // restart replaces the reconciler by one that remembers nothing.
 func (f *fixture) restart(c client.Client) {
-	f.r = &Reconciler{Client: c, Live: c, Applier: child.NewApplier(c, c), Recorder: f.notes, Random: counting}
+	f.r = &Reconciler{
+		Client: c, Live: c, Applier: child.NewApplier(c, c), Recorder: f.notes, Random: counting,
+		Logs: f.logs, Clock: func() time.Time { return f.now },
+	}
 }
 
 // counting makes keys that a test can compute too.
@@ -185,13 +194,31 @@ func (f *fixture) reconcile() {
 // ready brings a new app, or a new image, all the way.
 func (f *fixture) ready() *fixture {
 	f.t.Helper()
-	f.reconcile()
+	f.migrating()
 	f.finishJobs(batchv1.JobComplete, "")
 	f.reconcile()
 	f.rollOut()
 	f.reconcile()
 	f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 	return f
+}
+
+// migrating lets the preflight pass, so that migrations are next.
+func (f *fixture) migrating() {
+	f.t.Helper()
+	f.reconcile()
+	f.passPreflight()
+	f.reconcile()
+}
+
+// passPreflight ends the preflight Jobs alone.
+func (f *fixture) passPreflight() {
+	f.t.Helper()
+	for _, job := range f.jobsOf(contract.ComponentPreflight) {
+		if len(job.Status.Conditions) == 0 {
+			f.must(testenv.PassJob(f.t.Context(), f.client, &job))
+		}
+	}
 }
 
 func (f *fixture) rd() *v1alpha1.RsolvDeployment {
@@ -220,13 +247,25 @@ func (f *fixture) jobs() []batchv1.Job {
 	return jobs.Items
 }
 
-// finishJobs ends all Jobs that have not ended.
+// jobsOf lists the Jobs of one component.
+func (f *fixture) jobsOf(component string) []batchv1.Job {
+	f.t.Helper()
+	return slices.DeleteFunc(f.jobs(), func(job batchv1.Job) bool { return job.Labels[contract.LabelComponent] != component })
+}
+
+// finishJobs ends all Jobs that have not ended. Those that succeed leave a
+// report.
 func (f *fixture) finishJobs(as batchv1.JobConditionType, message string) {
 	f.t.Helper()
 	for _, job := range f.jobs() {
-		if len(job.Status.Conditions) == 0 {
-			f.must(testenv.FinishJob(f.t.Context(), f.client, &job, as, message))
+		if len(job.Status.Conditions) > 0 {
+			continue
 		}
+		if as == batchv1.JobComplete {
+			f.must(testenv.PassJob(f.t.Context(), f.client, &job))
+			continue
+		}
+		f.must(testenv.FinishJob(f.t.Context(), f.client, &job, as, message))
 	}
 }
 

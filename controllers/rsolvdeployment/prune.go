@@ -99,13 +99,15 @@ func (r *Reconciler) environmentsInUse(ctx context.Context, s *scope) (map[strin
 	for i := range sets.Items {
 		use(workload.References(&sets.Items[i].Spec.Template.Spec))
 	}
-	jobs, err := migrationJobs(ctx, r.Live, s.rd)
-	if err != nil {
-		return nil, err
-	}
-	for i := range jobs {
-		if finished(&jobs[i], batchv1.JobComplete) == nil && finished(&jobs[i], batchv1.JobFailed) == nil {
-			use(workload.References(&jobs[i].Spec.Template.Spec))
+	for _, component := range []string{contract.ComponentPreflight, contract.ComponentMigration} {
+		jobs, err := ownJobs(ctx, r.Live, s.rd, component)
+		if err != nil {
+			return nil, err
+		}
+		for i := range jobs {
+			if finished(&jobs[i], batchv1.JobComplete) == nil && finished(&jobs[i], batchv1.JobFailed) == nil {
+				use(workload.References(&jobs[i].Spec.Template.Spec))
+			}
 		}
 	}
 	return used, nil

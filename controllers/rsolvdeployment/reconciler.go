@@ -34,6 +34,10 @@ type Reconciler struct {
 	Applier *child.Applier
 	// Recorder tells of transitions.
 	Recorder events.EventRecorder
+	// Logs reads what the pods of Jobs have printed.
+	Logs PodLogs
+	// Clock tells the time, for the wait between two attempts.
+	Clock func() time.Time
 	// Random fills a slice with random bytes, fit for a key.
 	Random func([]byte) error
 }
@@ -42,6 +46,9 @@ type Reconciler struct {
 // status.
 type scope struct {
 	rd *v1alpha1.RsolvDeployment
+	// target is rd with the image as it is to run: by digest once that is
+	// known.
+	target *v1alpha1.RsolvDeployment
 	// deployment is the app's Deployment, nil when there is none of ours. The
 	// first phase sets it from the cache, observe from the API server.
 	deployment *appsv1.Deployment
@@ -56,7 +63,10 @@ type scope struct {
 	verdicts    map[string]status.Verdict
 	completed   *v1alpha1.MigrationRecord
 	failed      *v1alpha1.MigrationRecord
-	flags       *v1alpha1.FlagsRecord
+	preflight   *v1alpha1.PreflightRecord
+	catalog     *v1alpha1.CatalogRecord
+	// published is nil until the flags were read.
+	published *published
 }
 
 // held stops a rollout where it is, without an error: what to wait for, or to
@@ -81,11 +91,12 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
+// +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments/finalizers,verbs=update
@@ -121,10 +132,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 	return &scope{
-		rd:       rd.DeepCopy(),
-		desired:  rd.Status.Desired,
-		failed:   rd.Status.FailedMigrations,
-		verdicts: map[string]status.Verdict{},
+		rd:        rd.DeepCopy(),
+		target:    rd.DeepCopy(),
+		desired:   rd.Status.Desired,
+		failed:    rd.Status.FailedMigrations,
+		preflight: rd.Status.Preflight.DeepCopy(),
+		catalog:   rd.Status.Catalog.DeepCopy(),
+		verdicts:  map[string]status.Verdict{},
 	}
 }
 
@@ -133,7 +147,7 @@ func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	var stop error
 	for _, phase := range []func(context.Context, *scope) error{
-		r.gather, r.applyLive, r.checkSecrets, r.runMigrations, r.applyWorkload,
+		r.gather, r.applyLive, r.checkSecrets, r.runPreflight, r.checkFlags, r.runMigrations, r.applyWorkload,
 	} {
 		if stop = asHeld(phase(ctx, s), s); stop != nil {
 			break

@@ -33,8 +33,16 @@ func TestNewAppBecomesReadyStepByStep(t *testing.T) {
 	}
 
 	f.secrets().reconcile()
-	f.wantPhase(v1alpha1.PhaseMigrating)
+	f.wantPhase(v1alpha1.PhaseChecking)
 	f.want(v1alpha1.ConditionSecretsReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	f.want(v1alpha1.ConditionPreflightPassed, metav1.ConditionFalse, v1alpha1.ReasonPreflightRunning)
+
+	f.finishJobs(batchv1.JobComplete, "")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseMigrating)
+	f.want(v1alpha1.ConditionPreflightPassed, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	f.want(v1alpha1.ConditionFlagsReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	f.want(v1alpha1.ConditionImagePinned, metav1.ConditionFalse, v1alpha1.ReasonNoDigest)
 	f.want(v1alpha1.ConditionMigrationsComplete, metav1.ConditionFalse, v1alpha1.ReasonMigrationRunning)
 	if got := f.names(workload.DeploymentKind); got != nil {
 		t.Fatalf("Deployments before the migrations have run: %v", got)
@@ -56,7 +64,7 @@ func TestNewAppBecomesReadyStepByStep(t *testing.T) {
 	f.wantStatusOfReadyApp()
 	f.wantEnvironment()
 	want := []string{
-		"Warning SecretNotFound Held", "Normal MigrationRunning Migrating", "Normal RollingOut RollingOut", "Normal Succeeded Ready",
+		"Warning SecretNotFound Held", "Normal PreflightRunning Checking", "Normal MigrationRunning Migrating", "Normal RollingOut RollingOut", "Normal Succeeded Ready",
 	}
 	for i, note := range f.notes.all() {
 		if i >= len(want) || !strings.HasPrefix(note, want[i]+" ") {
@@ -75,7 +83,10 @@ func (f *fixture) wantStatusOfReadyApp() {
 	if st.Migrations == nil || st.Migrations.Hash == "" {
 		f.t.Error("the migrations are not recorded")
 	}
-	st.Migrations = nil
+	if st.Preflight == nil || !st.Preflight.Passed || st.Catalog == nil || st.Catalog.Hash != st.Preflight.Hash {
+		f.t.Error("the preflight is not recorded")
+	}
+	st.Migrations, st.Preflight, st.Catalog = nil, nil, nil
 	want := v1alpha1.RsolvDeploymentStatus{
 		ObservedGeneration: f.rd().Generation, Phase: v1alpha1.PhaseReady, Desired: 2, Replicas: 2, Available: 2,
 		Selector: "app.kubernetes.io/component=server,rsolv.dev/deployment=rsolv", Image: "ghcr.io/rsolv-dev/rsolv:v1",
@@ -96,9 +107,10 @@ func (f *fixture) wantEnvironment() {
 	if env.Immutable == nil || !*env.Immutable {
 		f.t.Error("the copy of the secrets can be changed")
 	}
-	job := f.jobs()[0]
-	if diff := cmp.Diff(f.deployment().Spec.Template.Spec.Containers[0].EnvFrom, job.Spec.Template.Spec.Containers[0].EnvFrom); diff != "" {
-		f.t.Errorf("the migrations ran in another environment:\n%s", diff)
+	for _, job := range f.jobs() {
+		if diff := cmp.Diff(f.deployment().Spec.Template.Spec.Containers[0].EnvFrom, job.Spec.Template.Spec.Containers[0].EnvFrom); diff != "" {
+			f.t.Errorf("%s ran in another environment:\n%s", job.Name, diff)
+		}
 	}
 }
 
@@ -108,14 +120,29 @@ func TestSecondReconcileWritesNothing(t *testing.T) {
 		"ready":      func(f *fixture) { f.secrets().create().ready() },
 		"autoscaled": func(f *fixture) { f.secrets().create(autoscaled).ready() },
 		"held":       func(f *fixture) { f.create().reconcile() },
-		"migrating":  func(f *fixture) { f.secrets().create().reconcile() },
-		"failed": func(f *fixture) {
+		"checking":   func(f *fixture) { f.secrets().create().reconcile() },
+		"check failed": func(f *fixture) {
 			f.secrets().create().reconcile()
+			f.finishJobs(batchv1.JobFailed, "no")
+		},
+		"check failed, the Job gone": func(f *fixture) {
+			f.secrets().create().reconcile()
+			f.finishJobs(batchv1.JobFailed, "no")
+			f.reconcile()
+			f.deleteJobs()
+		},
+		"flags missing": func(f *fixture) {
+			f.needs("blog")
+			f.secrets().create().migrating()
+		},
+		"migrating": func(f *fixture) { f.secrets().create().migrating() },
+		"failed": func(f *fixture) {
+			f.secrets().create().migrating()
 			f.finishJobs(batchv1.JobFailed, "no")
 			f.reconcile()
 		},
 		"failed, the Job gone": func(f *fixture) {
-			f.secrets().create().reconcile()
+			f.secrets().create().migrating()
 			f.finishJobs(batchv1.JobFailed, "no")
 			f.reconcile()
 			f.deleteJobs()
@@ -194,7 +221,7 @@ func TestOldCopiesGoWhenNothingNeedsThem(t *testing.T) {
 	for _, rotated := range []string{"sk_live_2", "sk_live_3", "sk_live_4"} {
 		f.secret("rsolv-stripe", map[string]string{"STRIPE_API_KEY": rotated, "STRIPE_WEBHOOK_SECRET": webhook})
 		f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Database.PoolSize++ })
-		f.reconcile()
+		f.migrating()
 		if got := copies(); !slices.Contains(got, f.env().Name) {
 			t.Fatalf("in the middle of a rollout, %v lacks what the pods use, %s", got, f.env().Name)
 		}

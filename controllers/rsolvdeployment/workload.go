@@ -2,26 +2,21 @@ package rsolvdeployment
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
-	"github.com/rsolv-dev/rsolv-operator/internal/render"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
 // applyWorkload changes what the pods run. A new Deployment gets its number of
 // pods right after it is made, for it leaves replicas out.
 func (r *Reconciler) applyWorkload(ctx context.Context, s *scope) error {
-	if err := r.Applier.Apply(ctx, s.rd, workload.Deployment(s.rd, s.environment)); err != nil {
+	if err := r.Applier.Apply(ctx, s.rd, workload.Deployment(s.target, s.environment)); err != nil {
 		return err
 	}
 	if s.deployment != nil {
@@ -43,37 +38,8 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		s.desired = *deployment.Spec.Replicas
 	}
 	s.verdicts[v1alpha1.ConditionAvailable], _, _ = availability(deployment)
-	s.flags, err = r.publishedFlags(ctx, s.rd)
+	_, err = r.readFlags(ctx, s)
 	return err
-}
-
-// publishedFlags sums up the flags that the pods mount; nil while there are
-// none.
-func (r *Reconciler) publishedFlags(ctx context.Context, rd *v1alpha1.RsolvDeployment) (*v1alpha1.FlagsRecord, error) {
-	var published corev1.ConfigMap
-	err := r.Live.Get(ctx, client.ObjectKey{Namespace: rd.Namespace, Name: render.FlagsName(rd.Name)}, &published)
-	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // absence is an answer
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the flags of %s: %w", rd.Name, err)
-	}
-	return flagsRecord(published.Data), nil
-}
-
-// flagsRecord is nil for data that is no flags file.
-func flagsRecord(data map[string]string) *v1alpha1.FlagsRecord {
-	file, ok := data[contract.FlagsFile]
-	if !ok {
-		return nil
-	}
-	var content struct {
-		Flags map[string]json.RawMessage `json:"flags"`
-	}
-	if err := json.Unmarshal([]byte(file), &content); err != nil {
-		return nil
-	}
-	return &v1alpha1.FlagsRecord{Count: int32(len(content.Flags)), Digest: contract.FlagsDigest([]byte(file))} //nolint:gosec // a ConfigMap has no room for 2³¹ flags
 }
 
 // availability judges a Deployment by its status alone.

@@ -58,6 +58,7 @@ func (out *Rendered) deployment(rd *v1alpha1.RsolvDeployment) {
 	out.add(workload.ServiceAccount(rd))
 	out.add(workload.Live(rd)...)
 	out.add(workload.ConfigMap(rd))
+	out.add(workload.PreflightJob(rd, env, unknownHash))
 	out.add(workload.MigrationJob(rd, env, unknownHash))
 	object := workload.Deployment(rd, env)
 	if rd.Spec.Autoscaling == nil {

@@ -54,16 +54,9 @@ func serverPod(rd *v1alpha1.RsolvDeployment, env Environment) *corev1ac.PodSpecA
 		WithLivenessProbe(probe(contract.LivePath, 10, 5, 3)).
 		WithReadinessProbe(probe(contract.ReadyPath, 5, 3, 2)).
 		WithLifecycle(corev1ac.Lifecycle().WithPreStop(corev1ac.LifecycleHandler().
-			WithSleep(corev1ac.SleepAction().WithSeconds(contract.DrainSeconds)))).
-		WithVolumeMounts(corev1ac.VolumeMount().
-			WithName(flagsVolume).WithMountPath(contract.FlagsDir).WithReadOnly(true))
-	return podSpec(rd, app).
+			WithSleep(corev1ac.SleepAction().WithSeconds(contract.DrainSeconds))))
+	return withFlags(rd, podSpec(rd, app)).
 		WithTerminationGracePeriodSeconds(contract.TerminationGraceSeconds).
-		// Not optional: a pod without its flags would answer with every flag
-		// off. And mounted as a directory: a change of the flags reaches the
-		// pods without touching this template.
-		WithVolumes(corev1ac.Volume().WithName(flagsVolume).
-			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(render.FlagsName(rd.Name)).WithOptional(false))).
 		WithTopologySpreadConstraints(corev1ac.TopologySpreadConstraint().
 			WithMaxSkew(1).
 			WithTopologyKey(corev1.LabelHostname).

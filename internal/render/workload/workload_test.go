@@ -55,7 +55,9 @@ func full() *v1alpha1.RsolvDeployment {
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("0.5")},
 		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
 	}
-	rd.Spec.Rollout = &v1alpha1.Rollout{Migrations: &v1alpha1.Migrations{Timeout: metav1.Duration{Duration: 90 * time.Second}}}
+	rd.Spec.Rollout = &v1alpha1.Rollout{
+		Preflight: &v1alpha1.Preflight{Timeout: metav1.Duration{Duration: 3 * time.Minute}}, Migrations: &v1alpha1.Migrations{Timeout: metav1.Duration{Duration: 90 * time.Second}},
+	}
 	return rd
 }
 
@@ -75,6 +77,8 @@ func TestGolden(t *testing.T) {
 		"hash-key-secret":         HashKeySecret(minimal(), []byte("0123456789abcdef0123456789abcdef")),
 		"deployment":              Deployment(minimal(), environment),
 		"deployment-full":         Deployment(full(), environment),
+		"preflight":               PreflightJob(minimal(), environment, "0123456789ab"),
+		"preflight-full":          PreflightJob(full(), environment, "0123456789ab"),
 		"migration":               MigrationJob(minimal(), environment, "0123456789ab"),
 		"migration-full":          MigrationJob(full(), environment, "0123456789ab"),
 		"service-offline":         Service(withoutUID(minimal())),
@@ -149,7 +153,8 @@ func TestNamesFitIntoALabel(t *testing.T) {
 	rd.Name = strings.Repeat("a", 40)
 	env := Environment{ConfigMap: ConfigMapName(rd), Secret: EnvSecretName(rd.Name, []byte("key"), nil)}
 	objects := append(Live(rd), ServiceAccount(rd), ConfigMap(rd), EnvSecret(rd, env.Secret, nil), HashKeySecret(rd, nil),
-		Deployment(rd, env), MigrationJob(rd, env, AttemptHash(MigrationHash(rd, env), "2025-11-03T18:43:15Z")))
+		Deployment(rd, env), PreflightJob(rd, env, AttemptHash(PreflightHash(rd, env), "1/0")),
+		MigrationJob(rd, env, AttemptHash(MigrationHash(rd, env), "2025-11-03T18:43:15Z")))
 	for _, object := range objects {
 		if len(object.GetName()) > 63 {
 			t.Errorf("%s %s has %d characters", object.GetKind(), object.GetName(), len(object.GetName()))
