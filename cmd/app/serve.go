@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -90,9 +89,7 @@ func (p *program) serveOptions(args []string) (serveOptions, error) {
 			o.drain, contract.TerminationGraceSeconds)
 	}
 	if o.flagsDir == "" && !o.dev {
-		if _, err := os.Stat(contract.FlagsDir); err == nil {
-			o.flagsDir = contract.FlagsDir
-		}
+		o.flagsDir = mountedFlags()
 	}
 	return o, nil
 }
