@@ -48,6 +48,7 @@ const usage = `usage: app COMMAND [flags]
   serve            serve the API and the site
   preflight        find what keeps this version from serving here
   migrate          bring the database schema up to date, or verify it
+  smoke-test       walk a customer through the running app
   funnel summary   print the conversion funnel
   admin grant      give a customer's keys the permission admin
   version          print the version
@@ -95,6 +96,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.migrate(ctx, rest)
 	case contract.CommandPreflight:
 		return p.preflight(ctx, rest)
+	case contract.CommandSmokeTest:
+		return p.smokeTest(ctx, rest)
 	case "funnel summary":
 		return p.funnelSummary(ctx, rest)
 	case "admin grant":

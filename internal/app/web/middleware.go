@@ -19,8 +19,10 @@ import (
 type info struct {
 	id        string
 	principal *app.Principal
-	// touch is set where the handler needs it.
-	touch app.Touch
+	// touch and smokeTest, the token of a smoke test, are set where the handler
+	// needs them.
+	touch     app.Touch
+	smokeTest string
 }
 
 type infoKey struct{}
