@@ -11,8 +11,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/smoketest"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
@@ -198,3 +200,37 @@ func TestSmokeTestSweeps(t *testing.T) {
 		t.Errorf("left are %q, %v", got, err)
 	}
 }
+
+// A database that is away says nothing about the app, and has a check of its
+// own, whoever notices.
+func TestSmokeTestTellsTheDatabaseApart(t *testing.T) {
+	t.Parallel()
+	s := newSmokeSite(t)
+	env := map[string]string{contract.EnvDatabaseURL: "postgres://u:hunter2@127.0.0.1:1/x", contract.EnvSmokeTestURL: s.public}
+	l := oneShot(t, env, "smoke-test", "--timeout", "300ms")
+	expect(t, l.messages(), "Database: the smoke test's token cannot be stored: the database does not answer: the connection is refused")
+	gone, err := newProgram(t, env).openStore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(gone.Close)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	defer front.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	result := s.walk(t, ctx, front.URL, &leaving{s.store, gone})
+	expect(t, left{Report: contract.Report{Problems: result.Problems}}.messages(),
+		"Database: the database does not answer: the connection is refused")
+	if text := result.Problems[0].Message; !strings.HasSuffix(text, "(Signup: POST /api/v1/customers/onboard answered 503, not 201, until the time was up)") {
+		t.Error(text)
+	}
+	s.clean()
+}
+
+// leaving is a database that is away when it is asked for a sign of life.
+type leaving struct {
+	*postgres.Store
+	gone *postgres.Store
+}
+
+func (l *leaving) Ping(ctx context.Context) error { return l.gone.Ping(ctx) }

@@ -17,7 +17,9 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
-// Steps of the walk, in their order; each is the Check of its problem.
+// Steps of the walk, in their order; each is the Check of its problem, unless
+// the database is away: that is contract.CheckDatabase, and says nothing about
+// the app.
 const (
 	StepSignup     = "Signup"
 	StepKey        = "Key"
@@ -28,6 +30,7 @@ const (
 
 const (
 	requestTimeout = 10 * time.Second
+	pingTimeout    = 5 * time.Second
 	cleanupTimeout = 10 * time.Second
 	// funnelTimeout is how long the calls may take into the funnel.
 	funnelTimeout = 15 * time.Second
@@ -41,6 +44,7 @@ const (
 // Database is what the test needs of the app's database. Hashes are those of
 // app.HashKey, addresses are in lower case.
 type Database interface {
+	Ping(ctx context.Context) error
 	IssueSmokeTestToken(ctx context.Context, hash string, within time.Duration) error
 	SmokeTestProgress(ctx context.Context, email string) (app.SmokeTestProgress, error)
 	CleanUpSmokeTest(ctx context.Context, emails, hashes []string) error
@@ -92,7 +96,7 @@ func Run(ctx context.Context, o Options) Result {
 	} {
 		began := o.Now()
 		if f := w.insist(ctx, step.run); f != nil {
-			result.Problems = []contract.Problem{{Check: step.name, Message: f.text}}
+			result.Problems = []contract.Problem{w.problem(ctx, step.name, f)}
 			break
 		}
 		if o.Done != nil {
@@ -129,6 +133,8 @@ type failure struct {
 	text string
 	// passing: it may be otherwise in a moment.
 	passing bool
+	// away: it was the database that did not answer.
+	away bool
 }
 
 func failed(format string, args ...any) *failure { return &failure{text: fmt.Sprintf(format, args...)} }
@@ -143,19 +149,39 @@ func (w *walk) insist(ctx context.Context, step func(context.Context) *failure) 
 			return nil
 		case ctx.Err() != nil && last != nil:
 			// What the end of the time did to the last attempt says nothing.
-			return failed("%s, until the time was up", last.text)
+			return last.until("until the time was up")
 		case ctx.Err() != nil:
-			return failed("%s: the time was up", f.text)
+			return f.until("as the time was up")
 		case !f.passing:
 			return f
 		}
 		last = f
 		select {
 		case <-ctx.Done():
-			return failed("%s, until the time was up", last.text)
+			return last.until("until the time was up")
 		case <-time.After(w.o.Pause):
 		}
 	}
+}
+
+func (f *failure) until(end string) *failure {
+	return &failure{text: f.text + ", " + end, passing: f.passing, away: f.away}
+}
+
+// problem names the database instead of the step when it is the database that
+// is away: what an app answers meanwhile does not tell whether it works.
+func (w *walk) problem(ctx context.Context, step string, f *failure) contract.Problem {
+	if f.away {
+		return contract.Problem{Check: contract.CheckDatabase, Message: f.text}
+	}
+	if f.passing {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+		defer cancel()
+		if err := w.o.Database.Ping(ctx); err != nil {
+			return contract.Problem{Check: contract.CheckDatabase, Message: w.o.Redact(err) + " (" + step + ": " + f.text + ")"}
+		}
+	}
+	return contract.Problem{Check: step, Message: f.text}
 }
 
 // signup makes a customer of its own in each attempt: the answer to an earlier
@@ -248,7 +274,8 @@ func missingStages(p app.SmokeTestProgress) string {
 }
 
 func (w *walk) database(what string, err error) *failure {
-	return &failure{text: what + ": " + w.o.Redact(err), passing: app.CodeOf(err) == app.CodeUnavailable}
+	away := app.CodeOf(err) == app.CodeUnavailable
+	return &failure{text: what + ": " + w.o.Redact(err), passing: away, away: away}
 }
 
 // cleanUp does not depend on the time that is left.
