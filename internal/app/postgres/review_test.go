@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func equalEmpty() cmp.Option {
 }
 
 // review changes a migrated database and judges it.
-func review(t *testing.T, migrated bool, changes ...string) postgres.Review {
+func review(t *testing.T, changes ...string) postgres.Review {
 	t.Helper()
 	b := newBench(t)
 	for _, change := range changes {
@@ -71,11 +72,12 @@ func review(t *testing.T, migrated bool, changes ...string) postgres.Review {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return postgres.ReviewSchema(schema, postgres.ExpectedShape(), live, migrated)
+	return postgres.ReviewSchema(schema, postgres.ExpectedShape(), live, true)
 }
 
 func TestEveryDifferenceIsFoundWithItsFix(t *testing.T) {
 	t.Parallel()
+	var changes, want []string
 	for _, tt := range []struct{ change, want string }{
 		{"DROP TABLE funnel_metrics", "table funnel_metrics is missing: create it as the migrations do, or restore it"},
 		{
@@ -116,9 +118,11 @@ func TestEveryDifferenceIsFoundWithItsFix(t *testing.T) {
 				"DROP INDEX api_keys_customer_id_idx; CREATE INDEX api_keys_customer_id_idx ON api_keys USING btree (customer_id)",
 		},
 		{
-			"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'api_keys_customer_id_idx'::regclass",
-			"table api_keys, index api_keys_customer_id_idx is INVALID CREATE INDEX api_keys_customer_id_idx ON api_keys USING btree (customer_id): " +
-				"DROP INDEX api_keys_customer_id_idx; CREATE INDEX api_keys_customer_id_idx ON api_keys USING btree (customer_id)",
+			"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'credit_transactions_customer_id_idx'::regclass",
+			"table credit_transactions, index credit_transactions_customer_id_idx is " +
+				"INVALID CREATE INDEX credit_transactions_customer_id_idx ON credit_transactions USING btree (customer_id, id): " +
+				"DROP INDEX credit_transactions_customer_id_idx; " +
+				"CREATE INDEX credit_transactions_customer_id_idx ON credit_transactions USING btree (customer_id, id)",
 		},
 		{
 			"ALTER TABLE api_keys DROP CONSTRAINT api_keys_customer_id_fkey",
@@ -132,81 +136,130 @@ func TestEveryDifferenceIsFoundWithItsFix(t *testing.T) {
 				"ALTER TABLE customers ADD CONSTRAINT customers_monthly_limit_check CHECK (monthly_limit >= 0)",
 		},
 	} {
-		t.Run(tt.change, func(t *testing.T) {
-			t.Parallel()
-			got := review(t, true, strings.Split(tt.change, ";")...)
-			if diff := cmp.Diff(postgres.Review{Problems: []string{tt.want}}, got); diff != "" {
-				t.Error(diff)
-			}
-		})
+		changes, want = append(changes, strings.Split(tt.change, ";")...), append(want, tt.want)
+	}
+	got := review(t, changes...)
+	slices.Sort(want)
+	slices.Sort(got.Problems)
+	if diff := cmp.Diff(postgres.Review{Problems: want}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
 // What a newer program adds does not disturb this one.
 func TestExtraPartsAreFine(t *testing.T) {
 	t.Parallel()
-	got := review(t, true, "CREATE TABLE more (x int)", "ALTER TABLE customers ADD COLUMN more text", "CREATE INDEX more_idx ON customers (more)")
+	got := review(t, "CREATE TABLE more (x int)", "ALTER TABLE customers ADD COLUMN more text", "CREATE INDEX more_idx ON customers (more)")
 	if diff := cmp.Diff(postgres.Review{}, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
+// at is what a database at some version says.
+func at(version, compatibleFrom int64, missing ...int64) postgres.Schema {
+	return postgres.Schema{Version: version, Wanted: 3, CompatibleFrom: compatibleFrom, Missing: missing}
+}
+
 func TestReviewByVersion(t *testing.T) {
 	t.Parallel()
-	const ahead = "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)"
 	for name, tt := range map[string]struct {
-		changes         []string
+		schema          postgres.Schema
+		change          func(live postgres.Shape)
 		migrated        bool
 		problems, notes []string // beginnings
 	}{
-		"equal": {migrated: true},
+		"equal": {schema: at(3, 1), migrated: true},
 		"behind, before migrating": {
-			changes: []string{"DELETE FROM goose_db_version WHERE version_id = 3", "DROP TABLE schema_compatibility", "DROP TABLE smoke_test_tokens"},
-			notes:   []string{"the schema is at version 2, this version needs 3: the migrations come next"},
+			schema: at(2, 0, 3),
+			change: func(live postgres.Shape) { delete(live.Tables, "schema_compatibility") },
+			notes:  []string{"the schema is at version 2, this version needs 3: the migrations come next"},
 		},
 		"behind, after migrating": {
-			changes:  []string{"DELETE FROM goose_db_version WHERE version_id = 3"},
+			schema:   at(2, 0, 3),
 			migrated: true,
 			problems: []string{"the schema is behind: run the migrate command (missing versions [3])"},
 		},
+		"nothing there": {
+			schema: at(0, 0, 1, 2, 3),
+			change: func(live postgres.Shape) { clear(live.Tables) },
+			notes:  []string{"the schema is at version 0, this version needs 3: the migrations come next"},
+		},
 		"out of order": {
-			changes:  []string{"DELETE FROM goose_db_version WHERE version_id = 2"},
+			schema:   at(3, 1, 2),
 			problems: []string{"the migrations [2] were never applied although 3 was"},
 		},
 		"ahead and compatible": {
-			changes:  []string{ahead, "DROP INDEX funnel_events_type_time_idx", "ALTER TABLE customers ALTER COLUMN monthly_limit TYPE bigint"},
+			schema: at(99, 3),
+			change: func(live postgres.Shape) {
+				delete(live.Tables["funnel_events"].Indexes, "funnel_events_type_time_idx")
+				live.Tables["customers"].Columns["monthly_limit"] = postgres.Column{Type: "bigint", Default: "DEFAULT 100"}
+			},
 			migrated: true,
 			notes: []string{
-				"the schema is ahead, at version 99; it works with versions from 1 on, this one was built for 3",
+				"the schema is ahead, at version 99; it works with versions from 3 on, this one was built for 3",
 				"a newer version changed it: table customers, column monthly_limit has the type bigint",
 				"a newer version changed it: table funnel_events, index funnel_events_type_time_idx is missing",
 			},
 		},
 		"ahead, and a column is gone all the same": {
-			changes:  []string{ahead, "ALTER TABLE customers DROP COLUMN source"},
+			schema:   at(99, 3),
+			change:   func(live postgres.Shape) { delete(live.Tables["customers"].Columns, "source") },
 			problems: []string{"table customers, column source is missing"},
 			notes:    []string{"the schema is ahead"},
 		},
 		"ahead and incompatible": {
-			changes:  []string{ahead, "UPDATE schema_compatibility SET min_version = 98"},
+			schema:   at(99, 98),
 			problems: []string{"the schema is ahead: it is at version 99 and works with programs built for version 98 or newer; this one was built for 3: run a newer image"},
 		},
 		"ahead without a word": {
-			changes:  []string{ahead, "DELETE FROM schema_compatibility"},
+			schema:   at(99, 0),
 			problems: []string{"the schema is ahead: it is at version 99, this program was built for 3, and the table schema_compatibility does not say"},
 		},
 		"an emptied record without tables": {
-			changes:  []string{"DELETE FROM goose_db_version", "DROP TABLE customers, api_keys, credit_transactions, funnel_events, customer_journeys, funnel_milestones, funnel_metrics, schema_compatibility, smoke_test_tokens"},
+			schema:   postgres.Schema{Wanted: 3, Missing: []int64{1, 2, 3}, RecordEmptied: true},
+			change:   func(live postgres.Shape) { clear(live.Tables) },
 			problems: []string{"the record of migrations (table goose_db_version) has no row"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := review(t, tt.migrated, tt.changes...)
+			live := postgres.ExpectedShape()
+			if tt.change != nil {
+				tt.change(live)
+			}
+			got := postgres.ReviewSchema(tt.schema, postgres.ExpectedShape(), live, tt.migrated)
 			if !begin(got.Problems, tt.problems) || !begin(got.Notes, tt.notes) {
 				t.Errorf("problems %q\nwant     %q\nnotes    %q\nwant     %q", got.Problems, tt.problems, got.Notes, tt.notes)
 			}
 		})
+	}
+}
+
+// What a database says of itself, as Inspect reads it.
+func TestInspectReadsTheRecord(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, tt := range []struct {
+		change string
+		want   postgres.Schema
+	}{
+		{"SELECT", at(3, 1)},
+		{"INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)", at(99, 1)},
+		{"UPDATE schema_compatibility SET min_version = 98", at(99, 98)},
+		{"DELETE FROM schema_compatibility", at(99, 0)},
+		{"DELETE FROM goose_db_version WHERE version_id IN (2, 99)", at(3, 0, 2)},
+		{"DROP TABLE schema_compatibility", at(3, 0, 2)},
+		{"TRUNCATE goose_db_version", postgres.Schema{Wanted: 3, Missing: []int64{1, 2, 3}, RecordEmptied: true}},
+		{"DROP TABLE goose_db_version", at(0, 0, 1, 2, 3)},
+	} {
+		b.exec(t, tt.change)
+		got, _, err := b.Inspect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("after %s: %s", tt.change, diff)
+		}
 	}
 }
 
