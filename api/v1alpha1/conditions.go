@@ -29,6 +29,12 @@ const (
 	// ConditionAvailable: the desired number of pods runs this revision and
 	// answers.
 	ConditionAvailable = "Available"
+	// ConditionSmokeTestPassed: a first customer of this revision was walked
+	// through signup, key and calls.
+	ConditionSmokeTestPassed = "SmokeTestPassed"
+	// ConditionRolledBack is present, and true, only while the declared
+	// revision is rejected and the pods run the last good one.
+	ConditionRolledBack = "RolledBack"
 	// ConditionImagePinned: the pods run the image by its digest, so that a tag
 	// that is moved in the registry changes nothing. It is no step of a
 	// rollout.
@@ -82,6 +88,10 @@ const (
 	ReasonRollingOut        = "RollingOut"
 	ReasonDeadlineExceeded  = "ProgressDeadlineExceeded"
 	ReasonPodsUnavailable   = "PodsUnavailable"
+	ReasonDependencyDown    = "DependencyDown"
+	ReasonSmokeTestRunning  = "SmokeTestRunning"
+	ReasonSmokeTestFailed   = "SmokeTestFailed"
+	ReasonRolledBack        = "RevisionRejected"
 )
 
 // Reasons of FeatureFlag.
@@ -106,7 +116,9 @@ const (
 	PhaseChecking  = "Checking"
 	PhaseMigrating = "Migrating"
 	PhaseRolling   = "RollingOut"
+	PhaseTesting   = "SmokeTesting"
 	PhaseReady     = "Ready"
 	PhaseDegraded  = "Degraded"
+	PhaseReverted  = "RolledBack"
 	PhaseFailed    = "Failed"
 )

@@ -273,6 +273,39 @@ type Rollout struct {
 	//
 	// +optional
 	Migrations *Migrations `json:"migrations,omitempty"`
+
+	// ProgressDeadline is how long a rollout may stand still, with no further
+	// new pod answering, before it counts as failed. Default 10m.
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('24h')",message="write a duration between 10s and 24h, such as 90s or 2m"
+	ProgressDeadline *metav1.Duration `json:"progressDeadline,omitempty"`
+
+	// SmokeTest walks a first customer, marked as one, through the new version
+	// when its pods answer.
+	//
+	// +optional
+	SmokeTest *SmokeTest `json:"smokeTest,omitempty"`
+
+	// AutoRollback brings the last good revision back when the new one misses
+	// the progress deadline or fails the smoke test. Default true.
+	//
+	// +optional
+	AutoRollback *bool `json:"autoRollback,omitempty"`
+}
+
+// SmokeTest tunes the smoke test Job.
+type SmokeTest struct {
+	// Timeout after which a smoke test that has not finished counts as failed,
+	// for example 1m.
+	//
+	// +kubebuilder:default="1m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="write a duration between 10s and 1h, such as 90s or 2m"
+	Timeout metav1.Duration `json:"timeout,omitempty"`
 }
 
 // Preflight tunes the preflight Job.
@@ -371,6 +404,30 @@ type RsolvDeploymentStatus struct {
 	// +optional
 	FailedMigrations *MigrationRecord `json:"failedMigrations,omitempty"`
 
+	// SmokeTest is the record of the last smoke test that ended. It outlives
+	// the Job.
+	//
+	// +optional
+	SmokeTest *SmokeTestRecord `json:"smokeTest,omitempty"`
+
+	// LastGood is the last revision whose pods answered and passed the smoke
+	// test. A rollback returns to it.
+	//
+	// +optional
+	LastGood *RevisionRecord `json:"lastGood,omitempty"`
+
+	// RejectedRevision is the revision that is not tried again unless it is
+	// asked for.
+	//
+	// +optional
+	RejectedRevision *RejectedRecord `json:"rejectedRevision,omitempty"`
+
+	// DependencyBackAt is when old pods answered again that had stopped
+	// together with the new ones. The new ones are given time from then on.
+	//
+	// +optional
+	DependencyBackAt *metav1.Time `json:"dependencyBackAt,omitempty"`
+
 	// Flags that the app's pods are given.
 	//
 	// +optional
@@ -442,6 +499,48 @@ type MigrationRecord struct {
 	Hash string `json:"hash"`
 	// Image that ran.
 	Image string `json:"image"`
+}
+
+// RevisionRecord names a revision: what pods are made from.
+type RevisionRecord struct {
+	// Hash of the pod template, which names the copies of settings and secrets
+	// that the pods are given.
+	Hash string `json:"hash"`
+	// Image that the pods run.
+	Image string `json:"image"`
+}
+
+// RejectedRecord remembers a revision that was rolled back.
+type RejectedRecord struct {
+	RevisionRecord `json:",inline"`
+	// Attempt is the hash together with the retry annotation.
+	Attempt string `json:"attempt"`
+	// Reason is the reason of the condition that failed.
+	Reason string `json:"reason"`
+	// Message says what failed.
+	Message string `json:"message"`
+}
+
+// SmokeTestRecord remembers a smoke test that ended.
+type SmokeTestRecord struct {
+	// Revision that was tested.
+	Revision string `json:"revision"`
+	// Passed tells that it went well.
+	//
+	// +optional
+	Passed bool `json:"passed,omitempty"`
+	// Attempt is the revision together with the retry annotation that failed.
+	//
+	// +optional
+	Attempt string `json:"attempt,omitempty"`
+	// Failures of this attempt that were not the revision's fault.
+	//
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// RetryAt is when the smoke test runs again after such a failure.
+	//
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
 }
 
 // FlagsRecord sums up the published flags.

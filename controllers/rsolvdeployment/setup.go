@@ -57,6 +57,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&appsv1.Deployment{}, byName).
 		Watches(&batchv1.Job{}, byName).
+		Watches(&appsv1.ControllerRevision{}, byName, builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, byName, builder.OnlyMetadata).
 		Watches(&corev1.Secret{}, byName, builder.OnlyMetadata).
 		Watches(&corev1.Service{}, byName, builder.OnlyMetadata).

@@ -17,7 +17,7 @@ const hashDigits = 12
 func HashKeyName(app string) string { return app + "-hash-key" }
 
 // derived matches the names of the children that have more than the app's name.
-var derived = regexp.MustCompile(`^(.+?)-(?:(?:config|env|preflight|migrate)-[0-9a-f]{12}|hash-key|flags)$`)
+var derived = regexp.MustCompile(`^(.+?)-(?:(?:config|env|preflight|migrate|smoke|rev)-[0-9a-f]{12}|hash-key|flags)$`)
 
 // AppNames lists the apps that an object of this name could be a child of.
 func AppNames(object string) []string {

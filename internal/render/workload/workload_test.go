@@ -57,6 +57,7 @@ func full() *v1alpha1.RsolvDeployment {
 	}
 	rd.Spec.Rollout = &v1alpha1.Rollout{
 		Preflight: &v1alpha1.Preflight{Timeout: metav1.Duration{Duration: 3 * time.Minute}}, Migrations: &v1alpha1.Migrations{Timeout: metav1.Duration{Duration: 90 * time.Second}},
+		SmokeTest: &v1alpha1.SmokeTest{Timeout: metav1.Duration{Duration: 45 * time.Second}}, ProgressDeadline: &metav1.Duration{Duration: 5 * time.Minute},
 	}
 	return rd
 }
@@ -81,6 +82,9 @@ func TestGolden(t *testing.T) {
 		"preflight-full":          PreflightJob(full(), environment, "0123456789ab"),
 		"migration":               MigrationJob(minimal(), environment, "0123456789ab"),
 		"migration-full":          MigrationJob(full(), environment, "0123456789ab"),
+		"smoke-test":              SmokeTestJob(minimal(), environment, "0123456789ab", "http://10.96.0.7"),
+		"smoke-test-full":         SmokeTestJob(full(), environment, "0123456789ab", "http://[fd00::7]"),
+		"revision":                ControllerRevision(minimal(), RevisionOf(Deployment(minimal(), environment))),
 		"service-offline":         Service(withoutUID(minimal())),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,6 +158,7 @@ func TestNamesFitIntoALabel(t *testing.T) {
 	env := Environment{ConfigMap: ConfigMapName(rd), Secret: EnvSecretName(rd.Name, []byte("key"), nil)}
 	objects := append(Live(rd), ServiceAccount(rd), ConfigMap(rd), EnvSecret(rd, env.Secret, nil), HashKeySecret(rd, nil),
 		Deployment(rd, env), PreflightJob(rd, env, AttemptHash(PreflightHash(rd, env), "1/0")),
+		SmokeTestJob(rd, env, AttemptHash("rev", "1/0"), "http://10.96.0.7"), ControllerRevision(rd, RevisionOf(Deployment(rd, env))),
 		MigrationJob(rd, env, AttemptHash(MigrationHash(rd, env), "2025-11-03T18:43:15Z")))
 	for _, object := range objects {
 		if len(object.GetName()) > 63 {
