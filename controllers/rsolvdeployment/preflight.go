@@ -142,6 +142,9 @@ func (r *Reconciler) preflightEnded(ctx context.Context, s *scope, hash, attempt
 // preflightProblem says why a preflight failed, empty if it did not.
 func (s *scope) preflightProblem(job *batchv1.Job, e *ending, report *contract.Report, cataloged bool) string {
 	if condition := finished(job, batchv1.JobFailed); condition != nil {
+		if cataloged && only(report, contract.CheckFlags) {
+			return "" // FlagsReady says so, by the policy, and sees it change
+		}
 		return said(e, condition.Reason+": "+condition.Message, s.env)
 	}
 	switch {
@@ -149,7 +152,7 @@ func (s *scope) preflightProblem(job *batchv1.Job, e *ending, report *contract.R
 		return "the pod that ran the preflight is gone, and with it its report"
 	case report == nil:
 		return "the preflight left no report: is " + s.rd.Spec.Image + " an image of the app?"
-	case len(report.Problems) > 0:
+	case len(report.Problems) > 0 && (!cataloged || !only(report, contract.CheckFlags)):
 		return said(e, "", s.env)
 	case !cataloged:
 		return "the preflight's log has no catalogue of flags, or could not be read"

@@ -260,6 +260,25 @@ func TestFlagsHoldAndReleaseARollout(t *testing.T) {
 	f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 }
 
+// TestFlagsAreJudgedOutsideThePreflight: an image that complains of its flags
+// alone is not asked again until they are right; the recorded catalogue tells.
+func TestFlagsAreJudgedOutsideThePreflight(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets()
+	f.needs("blog")
+	f.publish(`{"flags":{"blog":{"variants":{"a":"text"}}}}`)
+	f.create().reconcile()
+	f.failPreflight(contract.Problem{Check: contract.CheckFlags, Message: "blog is a String"})
+	f.reconcile()
+	f.want(v1alpha1.ConditionPreflightPassed, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	f.wantReady(metav1.ConditionFalse, v1alpha1.ReasonFlagMismatch)
+	f.publish(`{"flags":{"blog":{"variants":{"a":true}}}}`)
+	f.ready()
+	if got := len(f.jobsOf(contract.ComponentPreflight)); got != 1 {
+		t.Errorf("the image was asked %d times", got)
+	}
+}
+
 func TestFlagsWarnOnly(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

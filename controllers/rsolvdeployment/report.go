@@ -95,6 +95,12 @@ func problemsOf(report *contract.Report) string {
 	return strings.Join(list, "; ")
 }
 
+// only tells whether a report has problems, and all of one check.
+func only(report *contract.Report, check string) bool {
+	return report != nil && len(report.Problems) > 0 && report.Truncated == 0 &&
+		!slices.ContainsFunc(report.Problems, func(p contract.Problem) bool { return p.Check != check })
+}
+
 const (
 	// logLimit bounds what is read of a preflight's log, in bytes.
 	logLimit = 1 << 20

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -112,22 +111,13 @@ func (r *Reconciler) smokeTestEnded(ctx context.Context, s *scope, failures int3
 	condition := finished(job, batchv1.JobFailed)
 	message := said(e, condition.Reason+": "+condition.Message, s.env)
 	s.smoke = &v1alpha1.SmokeTestRecord{Revision: s.revision.Hash, Attempt: s.attempt(s.revision.Hash)}
-	if !onlyDatabase(e) {
+	if e == nil || !only(parseReport(strings.TrimSpace(e.message)), contract.CheckDatabase) {
 		return r.smokeTestFailed(ctx, s, message)
 	}
 	wait := backoff(failures)
 	s.smoke.Failures = failures + 1
 	s.smoke.RetryAt = new(metav1.NewTime(r.Clock().Add(wait).Truncate(time.Second)))
 	return s.holdSmokeTest(message, wait)
-}
-
-func onlyDatabase(e *ending) bool {
-	if e == nil {
-		return false
-	}
-	report := parseReport(strings.TrimSpace(e.message))
-	return report != nil && len(report.Problems) > 0 && report.Truncated == 0 &&
-		!slices.ContainsFunc(report.Problems, func(p contract.Problem) bool { return p.Check != contract.CheckDatabase })
 }
 
 // holdSmokeTest waits for a database that is away.

@@ -29,10 +29,14 @@ func SmokeTestJob(rd *v1alpha1.RsolvDeployment, env Environment, attemptHash, ur
 	if rd.Spec.Rollout != nil && rd.Spec.Rollout.SmokeTest != nil {
 		declared = rd.Spec.Rollout.SmokeTest.Timeout.Duration
 	}
+	timeout := orDefault(declared, smokeTestTimeout)
 	c := container(rd, SmokeTestContainer, contract.CommandSmokeTest, env).
+		// Less than the Job has: time to start, to clean up and to say what
+		// was wrong.
+		WithArgs("--timeout=" + (timeout * 3 / 4).String()).
 		WithEnv(corev1ac.EnvVar().WithName(contract.EnvSmokeTestURL).WithValue(url))
 	return job(rd, oneShot{
 		name: SmokeTestJobName(rd.Name, attemptHash), component: contract.ComponentSmokeTest,
-		timeout: orDefault(declared, smokeTestTimeout), retries: smokeTestRetries,
+		timeout: timeout, retries: smokeTestRetries,
 	}, podSpec(rd, c))
 }
