@@ -18,11 +18,27 @@ const (
 	// ConditionSecretsReady: every referenced secret key exists, is not empty
 	// and is no placeholder.
 	ConditionSecretsReady = "SecretsReady"
+	// ConditionPreflightPassed: the image, started with the variables and files
+	// that its pods will have, found nothing amiss.
+	ConditionPreflightPassed = "PreflightPassed"
+	// ConditionFlagsReady: every flag that the image needs is published, with
+	// the type that the image expects.
+	ConditionFlagsReady = "FlagsReady"
 	// ConditionMigrationsComplete: the migrations of this image have run.
 	ConditionMigrationsComplete = "MigrationsComplete"
 	// ConditionAvailable: the desired number of pods runs this revision and
 	// answers.
 	ConditionAvailable = "Available"
+	// ConditionSmokeTestPassed: a first customer of this revision was walked
+	// through signup, key and calls.
+	ConditionSmokeTestPassed = "SmokeTestPassed"
+	// ConditionRolledBack is present, and true, only while the declared
+	// revision is rejected and the pods run the last good one.
+	ConditionRolledBack = "RolledBack"
+	// ConditionImagePinned: the pods run the image by its digest, so that a tag
+	// that is moved in the registry changes nothing. It is no step of a
+	// rollout.
+	ConditionImagePinned = "ImagePinned"
 )
 
 // Condition types of FeatureFlag.
@@ -65,11 +81,21 @@ const (
 	ReasonSecretKeyEmpty    = "SecretKeyEmpty"
 	ReasonSecretPlaceholder = "SecretPlaceholder"
 	ReasonSecretInvalid     = "SecretInvalid"
+	ReasonPreflightRunning  = "PreflightRunning"
+	ReasonPreflightFailed   = "PreflightFailed"
+	ReasonFlagMissing       = "FlagMissing"
+	ReasonFlagMismatch      = "FlagTypeMismatch"
+	ReasonFlagDeleted       = "DeletedFlagStillNeeded"
+	ReasonNoDigest          = "NoRepositoryDigest"
 	ReasonMigrationRunning  = "MigrationRunning"
 	ReasonMigrationFailed   = "MigrationFailed"
 	ReasonRollingOut        = "RollingOut"
 	ReasonDeadlineExceeded  = "ProgressDeadlineExceeded"
 	ReasonPodsUnavailable   = "PodsUnavailable"
+	ReasonDependencyDown    = "DependencyDown"
+	ReasonSmokeTestRunning  = "SmokeTestRunning"
+	ReasonSmokeTestFailed   = "SmokeTestFailed"
+	ReasonRolledBack        = "RevisionRejected"
 )
 
 // Reasons of FeatureFlag.
@@ -92,9 +118,12 @@ const (
 const (
 	PhasePending   = "Pending"
 	PhaseHeld      = "Held"
+	PhaseChecking  = "Checking"
 	PhaseMigrating = "Migrating"
 	PhaseRolling   = "RollingOut"
+	PhaseTesting   = "SmokeTesting"
 	PhaseReady     = "Ready"
 	PhaseDegraded  = "Degraded"
+	PhaseReverted  = "RolledBack"
 	PhaseFailed    = "Failed"
 )

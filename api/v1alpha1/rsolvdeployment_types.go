@@ -69,7 +69,8 @@ type RsolvDeploymentSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resource claims are not supported; use requests and limits"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	// Flags says how the flags of this app may be named.
+	// Flags says how the flags of this app may be named, and whether a rollout
+	// waits for those that its image needs.
 	//
 	// +optional
 	Flags *FlagsPolicy `json:"flags,omitempty"`
@@ -236,8 +237,30 @@ type IngressTLS struct {
 	SecretName string `json:"secretName"`
 }
 
-// FlagsPolicy is what the app's flags have in common.
+// FlagsEnforcement says what a flag does to a rollout that the image needs and
+// nobody declared.
+//
+// +kubebuilder:validation:Enum=Enforce;Warn
+type FlagsEnforcement string
+
+const (
+	// FlagsEnforce holds the rollout.
+	FlagsEnforce FlagsEnforcement = "Enforce"
+	// FlagsWarn reports it in a condition and goes on.
+	FlagsWarn FlagsEnforcement = "Warn"
+)
+
+// FlagsPolicy bounds the names of the app's flags, and says what becomes of a
+// rollout whose flags are not declared.
 type FlagsPolicy struct {
+	// Policy is Enforce to hold a rollout while a flag that the image needs is
+	// not declared, or declared with another type, and Warn to go on and say
+	// so in the condition FlagsReady.
+	//
+	// +optional
+	// +kubebuilder:default=Enforce
+	Policy FlagsEnforcement `json:"policy,omitempty"`
+
 	// ReservedPrefixes are refused at the front of a flag's key, in addition to
 	// the app's own name. Use it for prefixes that other systems add by
 	// themselves.
@@ -278,11 +301,62 @@ type FlagEvaluator struct {
 
 // Rollout tunes the steps of a rollout.
 type Rollout struct {
+	// Preflight runs the new image once with the variables and files that its
+	// pods will have, and asks it whether it can work with them.
+	//
+	// +optional
+	Preflight *Preflight `json:"preflight,omitempty"`
+
 	// Migrations run once for each image and database, before any pod of the
 	// new version starts.
 	//
 	// +optional
 	Migrations *Migrations `json:"migrations,omitempty"`
+
+	// ProgressDeadline is how long a rollout may stand still, with no further
+	// new pod answering, before it counts as failed. Default 10m.
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('24h')",message="write a duration between 10s and 24h, such as 90s or 2m"
+	ProgressDeadline *metav1.Duration `json:"progressDeadline,omitempty"`
+
+	// SmokeTest walks a first customer, marked as one, through the new version
+	// when its pods answer.
+	//
+	// +optional
+	SmokeTest *SmokeTest `json:"smokeTest,omitempty"`
+
+	// AutoRollback brings the last good revision back when the new one misses
+	// the progress deadline or fails the smoke test. Default true.
+	//
+	// +optional
+	AutoRollback *bool `json:"autoRollback,omitempty"`
+}
+
+// SmokeTest tunes the smoke test Job.
+type SmokeTest struct {
+	// Timeout after which a smoke test that has not finished counts as failed,
+	// for example 1m.
+	//
+	// +kubebuilder:default="1m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="write a duration between 10s and 1h, such as 90s or 2m"
+	Timeout metav1.Duration `json:"timeout,omitempty"`
+}
+
+// Preflight tunes the preflight Job.
+type Preflight struct {
+	// Timeout after which a preflight that has not finished is stopped and
+	// counts as failed, pulling the image included, for example 2m.
+	//
+	// +kubebuilder:default="2m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="write a duration between 10s and 1h, such as 90s or 2m"
+	Timeout metav1.Duration `json:"timeout,omitempty"`
 }
 
 // Migrations tunes the migrations Job.
@@ -345,6 +419,17 @@ type RsolvDeploymentStatus struct {
 	// +optional
 	Image string `json:"image,omitempty"`
 
+	// Preflight is the record of the last preflight that ended. It outlives
+	// the Job.
+	//
+	// +optional
+	Preflight *PreflightRecord `json:"preflight,omitempty"`
+
+	// Catalog is what the last preflight said about the flags of its image.
+	//
+	// +optional
+	Catalog *CatalogRecord `json:"catalog,omitempty"`
+
 	// Migrations is the record of the last migrations that completed. It
 	// outlives the Job.
 	//
@@ -358,10 +443,92 @@ type RsolvDeploymentStatus struct {
 	// +optional
 	FailedMigrations *MigrationRecord `json:"failedMigrations,omitempty"`
 
+	// SmokeTest is the record of the last smoke test that ended. It outlives
+	// the Job.
+	//
+	// +optional
+	SmokeTest *SmokeTestRecord `json:"smokeTest,omitempty"`
+
+	// LastGood is the last revision whose pods answered and passed the smoke
+	// test. A rollback returns to it.
+	//
+	// +optional
+	LastGood *RevisionRecord `json:"lastGood,omitempty"`
+
+	// RejectedRevision is the revision that is not tried again unless it is
+	// asked for.
+	//
+	// +optional
+	RejectedRevision *RejectedRecord `json:"rejectedRevision,omitempty"`
+
+	// DependencyBackAt is when old pods answered again that had stopped
+	// together with the new ones. The new ones are given time from then on.
+	//
+	// +optional
+	DependencyBackAt *metav1.Time `json:"dependencyBackAt,omitempty"`
+
 	// Flags that the app's pods are given.
 	//
 	// +optional
 	Flags *FlagsRecord `json:"flags,omitempty"`
+}
+
+// PreflightRecord remembers a preflight that ended.
+type PreflightRecord struct {
+	// Hash of image, command and environment.
+	Hash string `json:"hash"`
+	// Image that ran, as declared.
+	Image string `json:"image"`
+	// Pinned is the same image by its digest, empty when the node knows none.
+	//
+	// +optional
+	Pinned string `json:"pinned,omitempty"`
+	// Passed tells that it found nothing amiss.
+	//
+	// +optional
+	Passed bool `json:"passed,omitempty"`
+	// Attempt is the hash together with the retry annotation that failed.
+	//
+	// +optional
+	Attempt string `json:"attempt,omitempty"`
+	// Failures of this attempt so far.
+	//
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// RetryAt is when a failed preflight runs again.
+	//
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+}
+
+// CatalogRecord sums up the flags that an image knows.
+type CatalogRecord struct {
+	// Hash of the preflight that reported the catalogue.
+	Hash string `json:"hash"`
+	// Digest of the catalogue, as the image reports it.
+	//
+	// +optional
+	Digest string `json:"digest,omitempty"`
+	// Count of flags that the image knows.
+	Count int32 `json:"count"`
+	// Required are the flags that the image cannot do without; the first 256
+	// in order of key.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	// +kubebuilder:validation:MaxItems=256
+	Required []RequiredFlag `json:"required,omitempty"`
+}
+
+// RequiredFlag is a flag that an image cannot do without.
+type RequiredFlag struct {
+	// Key by which the image asks for it.
+	Key string `json:"key"`
+	// Type is Boolean, String, Number or Object.
+	//
+	// +optional
+	Type string `json:"type,omitempty"`
 }
 
 // MigrationRecord remembers migrations that ran.
@@ -371,6 +538,48 @@ type MigrationRecord struct {
 	Hash string `json:"hash"`
 	// Image that ran.
 	Image string `json:"image"`
+}
+
+// RevisionRecord names a revision: what pods are made from.
+type RevisionRecord struct {
+	// Hash of the pod template, which names the copies of settings and secrets
+	// that the pods are given.
+	Hash string `json:"hash"`
+	// Image that the pods run.
+	Image string `json:"image"`
+}
+
+// RejectedRecord remembers a revision that was rolled back.
+type RejectedRecord struct {
+	RevisionRecord `json:",inline"`
+	// Attempt is the hash together with the retry annotation.
+	Attempt string `json:"attempt"`
+	// Reason is the reason of the condition that failed.
+	Reason string `json:"reason"`
+	// Message says what failed.
+	Message string `json:"message"`
+}
+
+// SmokeTestRecord remembers a smoke test that ended.
+type SmokeTestRecord struct {
+	// Revision that was tested.
+	Revision string `json:"revision"`
+	// Passed tells that it went well.
+	//
+	// +optional
+	Passed bool `json:"passed,omitempty"`
+	// Attempt is the revision together with the retry annotation that failed.
+	//
+	// +optional
+	Attempt string `json:"attempt,omitempty"`
+	// Failures of this attempt that were not the revision's fault.
+	//
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// RetryAt is when the smoke test runs again after such a failure.
+	//
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
 }
 
 // FlagsRecord sums up the published flags.

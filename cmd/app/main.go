@@ -26,7 +26,7 @@ func main() {
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	p := &program{
-		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now,
+		stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, now: time.Now,
 		terminationLog: contract.TerminationLogPath,
 	}
 	os.Exit(p.run(ctx, os.Args[1:]))
@@ -36,7 +36,7 @@ func main() {
 // touches.
 type program struct {
 	stdout, stderr io.Writer
-	getenv         func(string) string
+	lookupEnv      func(string) (string, bool)
 	now            func() time.Time
 	terminationLog string
 	// started, when set, learns the addresses that serve listens on.
@@ -46,7 +46,9 @@ type program struct {
 const usage = `usage: app COMMAND [flags]
 
   serve            serve the API and the site
-  migrate          bring the database schema up to date
+  preflight        find what keeps this version from serving here
+  migrate          bring the database schema up to date, or verify it
+  smoke-test       walk a customer through the running app
   funnel summary   print the conversion funnel
   funnel days      print the funnel of each day
   flags catalog    print the flags that this build knows, with a digest
@@ -96,6 +98,10 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.serve(ctx, rest)
 	case contract.CommandMigrate:
 		return p.migrate(ctx, rest)
+	case contract.CommandPreflight:
+		return p.preflight(ctx, rest)
+	case contract.CommandSmokeTest:
+		return p.smokeTest(ctx, rest)
 	case "funnel summary":
 		return p.funnelSummary(ctx, rest)
 	case "funnel days":
@@ -133,6 +139,11 @@ func (p *program) parse(set *flag.FlagSet, args []string) error {
 	default:
 		return nil
 	}
+}
+
+func (p *program) getenv(name string) string {
+	value, _ := p.lookupEnv(name)
+	return value
 }
 
 func (p *program) printf(format string, args ...any) {

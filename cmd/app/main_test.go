@@ -49,7 +49,11 @@ func newProgram(t *testing.T, env map[string]string) testProgram {
 	t.Helper()
 	out, errOut := &buffer{}, &buffer{}
 	return testProgram{&program{
-		stdout: out, stderr: errOut, getenv: func(name string) string { return env[name] }, now: time.Now,
+		stdout: out, stderr: errOut, now: time.Now,
+		lookupEnv: func(name string) (string, bool) {
+			value, set := env[name]
+			return value, set
+		},
 		terminationLog: filepath.Join(t.TempDir(), "none"),
 	}, out, errOut}
 }
@@ -107,6 +111,14 @@ func TestUsage(t *testing.T) {
 		{"migrate", nil, contract.ExitUsage, "DATABASE_URL is not set"},
 		{"migrate", with(contract.EnvDatabaseURL, "hunter2"), contract.ExitUsage, "not a Postgres connection string"},
 		{"migrate --wait 0s", db, contract.ExitFailed, "does not answer"},
+		{"preflight --nope", db, contract.ExitUsage, "flag provided but not defined: -nope"},
+		{"preflight --timeout -1s", db, contract.ExitUsage, "--timeout is -1s"},
+		{"preflight --timeout 100ms", db, contract.ExitFailed, "the connection is refused"},
+		{"smoke-test", db, contract.ExitUsage, "SMOKE_TEST_URL is not set"},
+		{"smoke-test --timeout 0s", db, contract.ExitUsage, "--timeout is 0s"},
+		{"smoke-test -timeout 1s", with(contract.EnvSmokeTestURL, "ftp://x:hunter2@y"), contract.ExitUsage, "SMOKE_TEST_URL is no http or https URL"},
+		{"smoke-test -timeout 2s", map[string]string{contract.EnvSmokeTestURL: "http://127.0.0.1:1"}, contract.ExitUsage, "DATABASE_URL is not set"},
+		{"smoke-test -timeout 100ms", with(contract.EnvSmokeTestURL, "http://127.0.0.1:1"), contract.ExitFailed, "the smoke test's token cannot be stored"},
 		{"funnel summary --days 0", db, contract.ExitUsage, "--days must be between 1 and 366, got 0"},
 		{"funnel summary", db, contract.ExitFailed, "does not answer"},
 		{"funnel days --from 4711", db, contract.ExitUsage, `funnel days: --from is "4711": write a day such as 2025-11-04`},
@@ -128,48 +140,6 @@ func TestUsage(t *testing.T) {
 				t.Errorf("a secret is printed:\n%s", text)
 			}
 		})
-	}
-}
-
-func TestMigrateCommand(t *testing.T) {
-	t.Parallel()
-	url := dbtest.Empty(t)
-	p := newProgram(t, map[string]string{contract.EnvDatabaseURL: url})
-	if code := p.run(t.Context(), []string{"migrate"}); code != 0 {
-		t.Fatal(code, p.errOut)
-	}
-	for _, want := range []string{"applied 00001_customers.sql in ", "applied 00002_funnel.sql in ", "applied 2 migrations in "} {
-		if !strings.Contains(p.out.String(), want) {
-			t.Errorf("%q is missing in\n%s", want, p.out)
-		}
-	}
-	p = newProgram(t, map[string]string{contract.EnvDatabaseURL: url})
-	if code := p.run(t.Context(), []string{"migrate"}); code != 0 || p.out.String() != "the schema is up to date\n" {
-		t.Errorf("again: %d %s", code, p.out)
-	}
-}
-
-func TestFailedMigrateLeavesItsMessage(t *testing.T) {
-	t.Parallel()
-	p := newProgram(t, map[string]string{contract.EnvDatabaseURL: "postgres://hunter2:hunter2@127.0.0.1:1/hunter2"})
-	p.terminationLog = filepath.Join(t.TempDir(), "termination-log")
-	if err := os.WriteFile(p.terminationLog, []byte("an older and much longer message than the one that follows it is, so that truncation shows"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if code := p.run(t.Context(), []string{"migrate", "--wait", "300ms"}); code != contract.ExitFailed {
-		t.Errorf("exit code %d", code)
-	}
-	left, err := os.ReadFile(p.terminationLog)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := "migrate: the database does not answer at the configured address: check that it runs and that the network allows the connection"
-	if string(left) != want || p.errOut.String() != want+"\n" {
-		t.Errorf("left %q, printed %q", left, p.errOut)
-	}
-	p.leaveMessage(strings.Repeat("x", 5000))
-	if left, err = os.ReadFile(p.terminationLog); err != nil || len(left) != contract.TerminationLogLimit {
-		t.Errorf("a long message leaves %d bytes, %v", len(left), err)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -101,9 +100,7 @@ func (p *program) serveOptions(args []string) (serveOptions, error) {
 			o.drain, maxDrain, contract.TerminationGraceSeconds)
 	}
 	if o.flagsDir == "" && !o.dev {
-		if _, err := os.Stat(contract.FlagsDir); err == nil {
-			o.flagsDir = contract.FlagsDir
-		}
+		o.flagsDir = mountedFlags()
 	}
 	return o, nil
 }

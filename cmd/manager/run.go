@@ -132,12 +132,16 @@ func newScheme() *runtime.Scheme {
 func setup(manager ctrl.Manager) error {
 	applier := child.NewApplier(manager.GetClient(), manager.GetAPIReader())
 	recorder := manager.GetEventRecorder("rsolv-operator")
+	logs, err := rsolvdeployment.NewPodLogs(manager.GetConfig())
+	if err != nil {
+		return err
+	}
 	controllers := map[string]interface {
 		SetupWithManager(manager ctrl.Manager) error
 	}{
 		v1alpha1.KindRsolvDeployment: &rsolvdeployment.Reconciler{
 			Client: manager.GetClient(), Live: manager.GetAPIReader(), Applier: applier, Recorder: recorder,
-			Random: readRandom,
+			Logs: logs, Clock: time.Now, Random: readRandom,
 		},
 		v1alpha1.KindFeatureFlag: &featureflag.Reconciler{
 			Client: manager.GetClient(), Live: manager.GetAPIReader(), Applier: applier, Recorder: recorder, Clock: time.Now,

@@ -35,8 +35,8 @@ func TestInvalidSamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) < 15 {
-		t.Errorf("%d invalid samples, want at least 15", len(files))
+	if len(files) < 20 {
+		t.Errorf("%d invalid samples, want at least 20", len(files))
 	}
 	var told strings.Builder
 	for _, file := range files {

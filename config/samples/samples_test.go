@@ -104,6 +104,7 @@ func startControllers(t *testing.T, namespace string) {
 		recorder := m.GetEventRecorder("rsolv-operator")
 		if err := (&rsolvdeployment.Reconciler{
 			Client: m.GetClient(), Live: m.GetAPIReader(), Applier: applier, Recorder: recorder,
+			Logs: testenv.NewLogs(m.GetAPIReader()), Clock: time.Now,
 			Random: func(into []byte) error { _, err := rand.Read(into); return err },
 		}).SetupWithManager(m); err != nil {
 			return err

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"testing"
 
-	batchv1 "k8s.io/api/batch/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
-	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
 // errKilled is how a manager dies in the tests.
@@ -83,7 +83,7 @@ func killedAt(t *testing.T, n int, after bool) int {
 	})
 	f.live()
 	f.wantReplicas(2)
-	if jobs := f.jobs(); len(jobs) != 2 {
+	if jobs := f.jobsOf(contract.ComponentMigration); len(jobs) != 2 {
 		t.Fatalf("killed at write %d: %d Jobs, want one for each image", n, len(jobs))
 	}
 	return *writes
@@ -100,16 +100,62 @@ func (f *fixture) live() {
 			continue
 		}
 		f.must(err)
-		f.finishJobs(batchv1.JobComplete, "")
-		deployment, err := ownDeployment(f.t.Context(), f.client, f.rd())
-		f.must(err)
-		if deployment != nil {
-			f.must(testenv.RollOut(f.t.Context(), f.client, deployment))
-		}
+		f.play()
 		rd := f.rd()
 		if rd.Status.Phase == v1alpha1.PhaseReady && rd.Status.ObservedGeneration == rd.Generation {
 			return
 		}
 	}
 	f.t.Fatalf("not ready: %+v", f.rd().Status)
+}
+
+// TestManagerKilledDuringARollback kills the manager before and after each of
+// its writes from the declaration of a version that does not come up until the
+// last good one is back.
+func TestManagerKilledDuringARollback(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]bool{"before it": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n, done := 1, false; !done; n++ {
+				writes := rolledBackThough(t, n, after)
+				if done = writes < n; done && n < 7 {
+					t.Fatalf("only %d writes in a rollback", writes)
+				}
+			}
+		})
+	}
+}
+
+// rolledBackThough lives through a rollback with the manager killed at the
+// n-th write, and returns how many writes there were up to then.
+func rolledBackThough(t *testing.T, n int, after bool) int {
+	t.Helper()
+	f := newFixture(t).secrets().create()
+	f.live()
+	f.image(v2)
+	c, writes := dying(t, n, after)
+	f.restart(c)
+	for range 14 {
+		_, err := f.try(t.Context())
+		if errors.Is(err, errKilled) {
+			f.restart(f.client)
+			continue
+		}
+		f.must(err)
+		f.play()
+		if f.runs() == v2 {
+			f.stall(2)
+			continue
+		}
+		if rd := f.rd(); rd.Status.Phase == v1alpha1.PhaseReverted && apimeta.IsStatusConditionTrue(rd.Status.Conditions, v1alpha1.ConditionAvailable) {
+			break
+		}
+	}
+	f.wantRolledBack("no further new pod answered")
+	f.wantReplicas(2)
+	if jobs := f.jobsOf(contract.ComponentMigration); len(jobs) != 2 {
+		t.Fatalf("killed at write %d: %d Jobs, want one for each image", n, len(jobs))
+	}
+	return *writes
 }

@@ -1,6 +1,8 @@
 package rsolvdeployment
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,7 +43,7 @@ func (f *fixture) wantPhase(phase string) {
 	}
 	stalled := apimeta.FindStatusCondition(st.Conditions, v1alpha1.ConditionStalled) != nil
 	reconciling := apimeta.FindStatusCondition(st.Conditions, v1alpha1.ConditionReconciling) != nil
-	wantStalled := phase == v1alpha1.PhaseHeld || phase == v1alpha1.PhaseFailed
+	wantStalled := slices.Contains([]string{v1alpha1.PhaseHeld, v1alpha1.PhaseFailed, v1alpha1.PhaseReverted}, phase)
 	if stalled != wantStalled || reconciling != (!wantStalled && phase != v1alpha1.PhaseReady) {
 		f.t.Errorf("in phase %s: Stalled %t, Reconciling %t", phase, stalled, reconciling)
 	}
@@ -49,7 +51,7 @@ func (f *fixture) wantPhase(phase string) {
 
 // childKinds are all kinds that the controller writes.
 var childKinds = []schema.GroupVersionKind{
-	workload.ServiceAccountKind, workload.ConfigMapKind, workload.SecretKind, workload.ServiceKind, workload.DeploymentKind,
+	workload.ServiceAccountKind, workload.ConfigMapKind, workload.SecretKind, workload.ServiceKind, workload.DeploymentKind, workload.ControllerRevisionKind,
 	workload.JobKind, workload.PodDisruptionBudgetKind, workload.HorizontalPodAutoscalerKind, workload.IngressKind,
 }
 

@@ -16,9 +16,12 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
-// conditions in the order of a rollout.
+// rolloutConditions in the order of a rollout.
 var rolloutConditions = []string{
-	v1alpha1.ConditionSecretsReady, v1alpha1.ConditionMigrationsComplete, v1alpha1.ConditionAvailable,
+	v1alpha1.ConditionSecretsReady, v1alpha1.ConditionPreflightPassed, v1alpha1.ConditionFlagsReady,
+	v1alpha1.ConditionMigrationsComplete, v1alpha1.ConditionAvailable, v1alpha1.ConditionSmokeTestPassed,
+	// No step, and so the last: nothing waits for it.
+	v1alpha1.ConditionImagePinned,
 }
 
 // staleRetry is when to compute again a status that was computed from a stale
@@ -65,6 +68,11 @@ func (s *scope) writeStatus(h *held) status.Progress {
 		}
 		status.Set(&st.Conditions, generation, condition, verdict)
 	}
+	if s.rolledBack != nil {
+		status.Set(&st.Conditions, generation, v1alpha1.ConditionRolledBack, status.True(s.rolledBack.Reason, s.rolledBack.Message))
+	} else {
+		apimeta.RemoveStatusCondition(&st.Conditions, v1alpha1.ConditionRolledBack)
+	}
 	ready, progress, phase := s.conclude(h)
 	status.Summarise(&st.Conditions, generation, ready, progress)
 
@@ -80,7 +88,9 @@ func (s *scope) writeStatus(h *held) status.Progress {
 		st.Migrations = s.completed
 	}
 	st.FailedMigrations = s.failed
-	st.Flags = s.flags
+	st.Preflight, st.Catalog, st.SmokeTest = s.preflight, s.catalog, s.smoke
+	st.LastGood, st.RejectedRevision, st.DependencyBackAt = s.lastGood, s.rejected, s.backAt
+	st.Flags = s.published.record
 	return progress
 }
 
@@ -90,6 +100,9 @@ func (s *scope) waitingFor(i int) string {
 		if verdict, ok := s.verdicts[earlier]; ok && !verdict.Is() {
 			return "not evaluated: " + earlier + " comes first"
 		}
+	}
+	if s.desired == 0 {
+		return "not evaluated: no pod runs"
 	}
 	return "not evaluated: see Ready"
 }

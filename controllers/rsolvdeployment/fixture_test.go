@@ -3,13 +3,16 @@ package rsolvdeployment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -17,6 +20,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
 
@@ -55,6 +59,8 @@ type fixture struct {
 	t      *testing.T
 	client client.Client
 	notes  *notes
+	logs   *testenv.Logs
+	now    time.Time
 	key    client.ObjectKey
 	r      *Reconciler
 }
@@ -80,7 +86,8 @@ func shared(tb testing.TB) client.WithWatch {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, client: shared(t), notes: &notes{},
+		t: t, client: shared(t), notes: &notes{}, logs: testenv.NewLogs(shared(t)),
+		now: time.Date(2025, 11, 3, 18, 43, 15, 0, time.UTC),
 		key: client.ObjectKey{Namespace: testenv.Namespace(t), Name: "rsolv"},
 	}
 	f.restart(f.client)
@@ -89,7 +96,10 @@ func newFixture(t *testing.T) *fixture {
 
 // restart replaces the reconciler by one that remembers nothing.
 func (f *fixture) restart(c client.Client) {
-	f.r = &Reconciler{Client: c, Live: c, Applier: child.NewApplier(c, c), Recorder: f.notes, Random: counting}
+	f.r = &Reconciler{
+		Client: c, Live: c, Applier: child.NewApplier(c, c), Recorder: f.notes, Random: counting,
+		Logs: f.logs, Clock: func() time.Time { return f.now },
+	}
 }
 
 // counting makes keys that a test can compute too.
@@ -185,13 +195,71 @@ func (f *fixture) reconcile() {
 // ready brings a new app, or a new image, all the way.
 func (f *fixture) ready() *fixture {
 	f.t.Helper()
-	f.reconcile()
+	for range 6 {
+		f.reconcile()
+		rd := f.rd()
+		if apimeta.IsStatusConditionTrue(rd.Status.Conditions, v1alpha1.ConditionReady) && rd.Status.ObservedGeneration == rd.Generation {
+			break
+		}
+		f.play()
+	}
+	f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	return f
+}
+
+// play is a moment in the life of a kubelet: Jobs pass, pods roll out. It
+// leaves alone what is not the app's.
+func (f *fixture) play() {
+	f.t.Helper()
+	rd := f.rd()
+	for _, job := range f.jobs() {
+		if len(job.Status.Conditions) == 0 && metav1.IsControlledBy(&job, rd) {
+			f.must(testenv.PassJob(f.t.Context(), f.client, &job))
+		}
+	}
+	deployment, err := ownDeployment(f.t.Context(), f.client, rd)
+	f.must(err)
+	if deployment != nil {
+		f.must(testenv.RollOut(f.t.Context(), f.client, deployment))
+	}
+}
+
+// testing brings a new app, or a new image, up to its smoke test.
+func (f *fixture) testing() {
+	f.t.Helper()
+	f.migrating()
 	f.finishJobs(batchv1.JobComplete, "")
 	f.reconcile()
 	f.rollOut()
 	f.reconcile()
-	f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
-	return f
+	f.want(v1alpha1.ConditionSmokeTestPassed, metav1.ConditionFalse, v1alpha1.ReasonSmokeTestRunning)
+}
+
+// rolling brings a new app, or a new image, to where its pods roll out.
+func (f *fixture) rolling() {
+	f.t.Helper()
+	f.migrating()
+	f.finishJobs(batchv1.JobComplete, "")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseRolling)
+}
+
+// migrating lets the preflight pass, so that migrations are next.
+func (f *fixture) migrating() {
+	f.t.Helper()
+	f.reconcile()
+	f.passPreflight()
+	f.reconcile()
+}
+
+// passPreflight ends the preflight Jobs alone.
+func (f *fixture) passPreflight() {
+	f.t.Helper()
+	for _, job := range f.jobsOf(contract.ComponentPreflight) {
+		if len(job.Status.Conditions) == 0 {
+			f.must(testenv.PassJob(f.t.Context(), f.client, &job))
+		}
+	}
 }
 
 func (f *fixture) rd() *v1alpha1.RsolvDeployment {
@@ -220,13 +288,25 @@ func (f *fixture) jobs() []batchv1.Job {
 	return jobs.Items
 }
 
-// finishJobs ends all Jobs that have not ended.
+// jobsOf lists the Jobs of one component.
+func (f *fixture) jobsOf(component string) []batchv1.Job {
+	f.t.Helper()
+	return slices.DeleteFunc(f.jobs(), func(job batchv1.Job) bool { return job.Labels[contract.LabelComponent] != component })
+}
+
+// finishJobs ends all Jobs that have not ended. Those that succeed leave a
+// report.
 func (f *fixture) finishJobs(as batchv1.JobConditionType, message string) {
 	f.t.Helper()
 	for _, job := range f.jobs() {
-		if len(job.Status.Conditions) == 0 {
-			f.must(testenv.FinishJob(f.t.Context(), f.client, &job, as, message))
+		if len(job.Status.Conditions) > 0 {
+			continue
 		}
+		if as == batchv1.JobComplete {
+			f.must(testenv.PassJob(f.t.Context(), f.client, &job))
+			continue
+		}
+		f.must(testenv.FinishJob(f.t.Context(), f.client, &job, as, message))
 	}
 }
 

@@ -32,6 +32,7 @@ func (r *Reconciler) applyLive(ctx context.Context, s *scope) error {
 	errs = append(errs,
 		r.Applier.Apply(ctx, s.rd, workload.Live(s.rd)...),
 		r.applyReplicas(ctx, s, scaledByHPA && s.rd.Spec.Autoscaling == nil))
+	s.reached = true
 	return s.report(errors.Join(errs...))
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,6 +32,7 @@ func (f *fixture) manage() (stop func()) {
 			Client: m.GetClient(), Live: m.GetAPIReader(),
 			Applier:  child.NewApplier(m.GetClient(), m.GetAPIReader()),
 			Recorder: m.GetEventRecorder("rsolv-operator"), Random: counting,
+			Logs: f.logs, Clock: time.Now,
 		}).SetupWithManager(m)
 	})
 }
@@ -145,6 +147,8 @@ func TestRetryAnnotationWakesTheManager(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).secrets().create()
 	f.manage()
+	f.soon(metav1.ConditionFalse, v1alpha1.ReasonPreflightRunning)
+	f.passPreflight()
 	f.soon(metav1.ConditionFalse, v1alpha1.ReasonMigrationRunning)
 	f.failWith("no")
 	f.soon(metav1.ConditionFalse, v1alpha1.ReasonMigrationFailed)

@@ -7,7 +7,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,7 +31,7 @@ func (r *Reconciler) runMigrations(ctx context.Context, s *scope) error {
 	// asked: a Job made a moment ago may not be in the cache yet, and two
 	// migrations must never run at a time.
 	for _, reader := range []client.Reader{r.Client, r.Live} {
-		jobs, err := migrationJobs(ctx, reader, s.rd)
+		jobs, err := ownJobs(ctx, reader, s.rd, contract.ComponentMigration)
 		if err != nil {
 			return err
 		}
@@ -51,7 +50,7 @@ func (r *Reconciler) runMigrations(ctx context.Context, s *scope) error {
 	if s.failed != nil && s.failed.Hash == attempt {
 		return s.holdFailed(s.previousFailure())
 	}
-	if err := r.Applier.Create(ctx, s.rd, workload.MigrationJob(s.rd, s.environment, attempt)); err != nil {
+	if err := r.Applier.Create(ctx, s.rd, workload.MigrationJob(s.target, s.environment, attempt)); err != nil {
 		return err
 	}
 	return s.migrating(fmt.Sprintf("Job %s runs the migrations of %s", name, s.rd.Spec.Image))
@@ -84,18 +83,13 @@ func (r *Reconciler) migrationFailed(ctx context.Context, s *scope, attempt stri
 		return s.holdFailed(s.previousFailure())
 	}
 	condition := finished(job, batchv1.JobFailed)
-	said, err := r.lastWords(ctx, job)
+	e, err := r.end(ctx, job)
 	if err != nil {
 		return err
 	}
-	if said == "" {
-		said = condition.Message
-	}
-	// Masked before it is cut, for a cut would leave half a value behind.
-	said = tail(mask(strings.TrimSpace(said), s.env), failureLimit)
 	s.failed = &v1alpha1.MigrationRecord{Hash: attempt, Image: s.rd.Spec.Image}
 	return s.holdFailed(fmt.Sprintf("the migrations of %s failed (%s): %s. %s",
-		s.rd.Spec.Image, condition.Reason, strings.TrimRight(said, "."), s.failureFix()))
+		s.rd.Spec.Image, condition.Reason, said(e, condition.Message, s.env), s.failureFix()))
 }
 
 // failureLimit bounds in bytes what of a failed pod's output goes into a
@@ -103,8 +97,7 @@ func (r *Reconciler) migrationFailed(ctx context.Context, s *scope, attempt stri
 const failureLimit = 1500
 
 func (s *scope) failureFix() string {
-	return fmt.Sprintf("The pods that run are left as they are. When the cause is fixed, ask for another attempt: "+
-		`kubectl annotate rd %s %s="$(date -Is)" --overwrite`, s.rd.Name, contract.AnnotationRetry)
+	return "The pods that run are left as they are. When the cause is fixed, ask for another attempt: " + s.askAgain()
 }
 
 // previousFailure is the message with which the failure was recorded.
@@ -116,39 +109,14 @@ func (s *scope) previousFailure() string {
 	return fmt.Sprintf("the migrations of %s failed. %s", s.failed.Image, s.failureFix())
 }
 
-// lastWords is the newest termination message of a Job's pods, empty when
-// there is none or pods may not be read.
-func (r *Reconciler) lastWords(ctx context.Context, job *batchv1.Job) (string, error) {
-	var pods corev1.PodList
-	err := r.Live.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
-	if apierrors.IsForbidden(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
-	}
-	var newest metav1.Time
-	var words string
-	for i := range pods.Items {
-		for _, container := range pods.Items[i].Status.ContainerStatuses {
-			ended := container.State.Terminated
-			if ended == nil || ended.Message == "" || ended.FinishedAt.Before(&newest) {
-				continue
-			}
-			newest, words = ended.FinishedAt, ended.Message
-		}
-	}
-	return words, nil
-}
-
-// migrationJobs lists the app's migration Jobs.
-func migrationJobs(ctx context.Context, reader client.Reader, rd *v1alpha1.RsolvDeployment) ([]batchv1.Job, error) {
+// ownJobs lists the app's Jobs of one component.
+func ownJobs(ctx context.Context, reader client.Reader, rd *v1alpha1.RsolvDeployment, component string) ([]batchv1.Job, error) {
 	var list batchv1.JobList
 	err := reader.List(ctx, &list, client.InNamespace(rd.Namespace), client.MatchingLabels{
-		contract.LabelDeployment: rd.Name, contract.LabelComponent: contract.ComponentMigration,
+		contract.LabelDeployment: rd.Name, contract.LabelComponent: component,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing the migration Jobs of %s: %w", rd.Name, err)
+		return nil, fmt.Errorf("listing the %s Jobs of %s: %w", component, rd.Name, err)
 	}
 	var own []batchv1.Job
 	for i := range list.Items {

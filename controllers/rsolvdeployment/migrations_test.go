@@ -5,18 +5,18 @@ import (
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
-	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
 
 func TestMigrationsComeBeforeTheDeploymentChanges(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).secrets().create().ready()
 	f.image("ghcr.io/rsolv-dev/rsolv:v2")
-	f.reconcile()
+	f.migrating()
 	f.wantPhase(v1alpha1.PhaseMigrating)
 	f.want(v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 	if got := f.rd().Status.Image; got != "ghcr.io/rsolv-dev/rsolv:v1" {
@@ -26,13 +26,15 @@ func TestMigrationsComeBeforeTheDeploymentChanges(t *testing.T) {
 	// A newer spec waits for the running migrations, then has its own.
 	f.image("ghcr.io/rsolv-dev/rsolv:v3")
 	f.reconcile()
+	f.passPreflight()
+	f.reconcile()
 	message := f.want(v1alpha1.ConditionMigrationsComplete, metav1.ConditionFalse, v1alpha1.ReasonMigrationRunning)
-	if !strings.Contains(message, "still runs older migrations") || len(f.jobs()) != 2 {
-		t.Fatalf("%d Jobs; %s", len(f.jobs()), message)
+	if !strings.Contains(message, "still runs older migrations") || len(f.jobsOf(contract.ComponentMigration)) != 2 {
+		t.Fatalf("%d Jobs; %s", len(f.jobsOf(contract.ComponentMigration)), message)
 	}
 	f.finishJobs(batchv1.JobComplete, "")
 	f.reconcile()
-	if jobs := f.jobs(); len(jobs) != 3 {
+	if jobs := f.jobsOf(contract.ComponentMigration); len(jobs) != 3 {
 		t.Fatalf("%d Jobs, want one for each image", len(jobs))
 	}
 	f.ready()
@@ -45,7 +47,7 @@ func TestFailedMigrationHoldsUntilAskedForAnother(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).secrets().create().ready()
 	f.image("ghcr.io/rsolv-dev/rsolv:v2")
-	f.reconcile()
+	f.migrating()
 	f.failWith("relation \"customers\" exists already; connected by " + goodURL + " as " + password)
 	f.reconcile()
 	f.wantPhase(v1alpha1.PhaseFailed)
@@ -100,17 +102,7 @@ func (f *fixture) failWith(message string) {
 		if len(job.Status.Conditions) > 0 {
 			continue
 		}
-		pod := &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: job.Name + "-x", Labels: job.Spec.Template.Labels},
-			Spec:       job.Spec.Template.Spec,
-		}
-		pod.Labels[batchv1.JobNameLabel] = job.Name
-		f.must(f.client.Create(f.t.Context(), pod))
-		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
-			Name:  workload.MigrationContainer,
-			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: message, FinishedAt: metav1.Now()}},
-		}}
-		f.must(f.client.Status().Update(f.t.Context(), pod))
+		f.must(testenv.EndPod(f.t.Context(), f.client, &job, testenv.ImageID, message))
 	}
 	f.finishJobs(batchv1.JobFailed, "Job has reached the specified backoff limit")
 }

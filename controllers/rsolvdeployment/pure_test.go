@@ -165,11 +165,11 @@ func TestFlagsRecord(t *testing.T) {
 	t.Parallel()
 	const file = `{"flags":{"a":{},"b":{}}}`
 	want := &v1alpha1.FlagsRecord{Count: 2, Digest: contract.FlagsDigest([]byte(file))}
-	if diff := cmp.Diff(want, flagsRecord(map[string]string{contract.FlagsFile: file})); diff != "" {
+	if diff := cmp.Diff(want, publishedFlags(map[string]string{contract.FlagsFile: file}).record); diff != "" {
 		t.Error(diff)
 	}
 	for name, data := range map[string]map[string]string{"no file": {"other": file}, "no JSON": {"flags.json": "{"}} {
-		if record := flagsRecord(data); record != nil {
+		if record := publishedFlags(data).record; record != nil {
 			t.Errorf("%s: %+v", name, record)
 		}
 	}

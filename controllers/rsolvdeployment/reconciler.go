@@ -27,13 +27,17 @@ import (
 type Reconciler struct {
 	// Client reads from the cache and writes.
 	Client client.Client
-	// Live reads from the API server: the content of Secrets, which must not
-	// lie in a cache, and what must not be stale.
+	// Live reads from the API server: the app itself, the content of Secrets,
+	// which must not lie in a cache, and what else must not be stale.
 	Live client.Reader
 	// Applier writes the children.
 	Applier *child.Applier
 	// Recorder tells of transitions.
 	Recorder events.EventRecorder
+	// Logs reads what the pods of Jobs have printed.
+	Logs PodLogs
+	// Clock tells the time, for the wait between two attempts.
+	Clock func() time.Time
 	// Random fills a slice with random bytes, fit for a key.
 	Random func([]byte) error
 }
@@ -42,6 +46,9 @@ type Reconciler struct {
 // status.
 type scope struct {
 	rd *v1alpha1.RsolvDeployment
+	// target is rd with the image as it is to run: by digest once that is
+	// known.
+	target *v1alpha1.RsolvDeployment
 	// deployment is the app's Deployment, nil when there is none of ours. The
 	// first phase sets it from the cache, observe from the API server.
 	deployment *appsv1.Deployment
@@ -56,7 +63,23 @@ type scope struct {
 	verdicts    map[string]status.Verdict
 	completed   *v1alpha1.MigrationRecord
 	failed      *v1alpha1.MigrationRecord
-	flags       *v1alpha1.FlagsRecord
+	preflight   *v1alpha1.PreflightRecord
+	catalog     *v1alpha1.CatalogRecord
+	// reached tells that the pods' identity and Service are in place, deployed
+	// that this reconcile applied the Deployment.
+	reached, deployed bool
+	// revision is the declared one, known once everything before the pods is
+	// in order.
+	revision workload.Revision
+	lastGood *v1alpha1.RevisionRecord
+	rejected *v1alpha1.RejectedRecord
+	smoke    *v1alpha1.SmokeTestRecord
+	backAt   *metav1.Time
+	// rolledBack is set while the last good revision stands in for the
+	// declared one.
+	rolledBack *status.Verdict
+	// published is nil until the flags were read.
+	published *published
 }
 
 // held stops a rollout where it is, without an error: what to wait for, or to
@@ -78,14 +101,16 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 // immutable copies, so no update or patch is asked for: the operator cannot
 // change anybody's Secret.
 //
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
+// +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments/finalizers,verbs=update
@@ -96,8 +121,10 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 
 // Reconcile brings one app a step further.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	// Not from the cache: what was computed from a status older than the one
+	// that was written last could equal it, and the newer one would stay.
 	before := &v1alpha1.RsolvDeployment{}
-	if err := r.Client.Get(ctx, request.NamespacedName, before); err != nil {
+	if err := r.Live.Get(ctx, request.NamespacedName, before); err != nil {
 		if apierrors.IsNotFound(err) {
 			return ctrl.Result{}, nil
 		}
@@ -121,19 +148,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 	return &scope{
-		rd:       rd.DeepCopy(),
-		desired:  rd.Status.Desired,
-		failed:   rd.Status.FailedMigrations,
-		verdicts: map[string]status.Verdict{},
+		rd:        rd.DeepCopy(),
+		target:    rd.DeepCopy(),
+		desired:   rd.Status.Desired,
+		failed:    rd.Status.FailedMigrations,
+		preflight: rd.Status.Preflight.DeepCopy(),
+		catalog:   rd.Status.Catalog.DeepCopy(),
+		lastGood:  rd.Status.LastGood.DeepCopy(),
+		rejected:  rd.Status.RejectedRevision.DeepCopy(),
+		smoke:     rd.Status.SmokeTest.DeepCopy(),
+		backAt:    rd.Status.DependencyBackAt.DeepCopy(),
+		verdicts:  map[string]status.Verdict{},
 	}
 }
 
-// run goes through the phases. Observing comes last and always: what runs is
-// reported even while a rollout is held.
+// run goes through the phases. What runs is observed always, and reported even
+// while a rollout is held; it is verified once all phases are through.
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	var stop error
 	for _, phase := range []func(context.Context, *scope) error{
-		r.gather, r.applyLive, r.checkSecrets, r.runMigrations, r.applyWorkload,
+		r.gather, r.applyLive, r.checkSecrets, r.runPreflight, r.checkFlags, r.runMigrations, r.applyWorkload,
 	} {
 		if stop = asHeld(phase(ctx, s), s); stop != nil {
 			break
@@ -142,10 +176,18 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if _, isHeld := errors.AsType[*held](stop); stop != nil && !isHeld {
 		return stop
 	}
+	if stop != nil {
+		if err := r.keepServing(ctx, s); err != nil {
+			return err
+		}
+	}
 	if err := r.observe(ctx, s); err != nil {
 		return err
 	}
-	return stop
+	if stop != nil {
+		return stop
+	}
+	return asHeld(r.verify(ctx, s), s)
 }
 
 // gather reads the app's Deployment. One that is not ours counts as none; the

@@ -37,7 +37,7 @@ func (r *Reconciler) checkSecrets(ctx context.Context, s *scope) error {
 	env, problems := workload.CheckSecrets(&s.rd.Spec, data)
 	s.env = env
 	if len(problems) > 0 {
-		verdict := secretsVerdict(problems)
+		verdict := problemsVerdict(problems)
 		s.verdicts[v1alpha1.ConditionSecretsReady] = verdict
 		if s.deployment != nil {
 			verdict.Message += "; the pods that run keep the values they have"
@@ -63,8 +63,8 @@ func (r *Reconciler) checkSecrets(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// secretsVerdict names every problem; the reason is the first one's.
-func secretsVerdict(problems []workload.Problem) status.Verdict {
+// problemsVerdict names every problem; the reason is the first one's.
+func problemsVerdict(problems []workload.Problem) status.Verdict {
 	messages := make([]string, len(problems))
 	for i, problem := range problems {
 		messages[i] = problem.Message

@@ -39,7 +39,7 @@ const workers = 4
 // stranger's object that stood in the way is gone. Deployments and Jobs are
 // cached whole, for they are observed; of all others only the metadata.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
-	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Random == nil {
+	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Random == nil || r.Logs == nil || r.Clock == nil {
 		return errors.New("rsolvdeployment: a field of the Reconciler is not set")
 	}
 	err := manager.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RsolvDeployment{}, secretIndex,
@@ -57,6 +57,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&appsv1.Deployment{}, byName).
 		Watches(&batchv1.Job{}, byName).
+		Watches(&appsv1.ControllerRevision{}, byName, builder.OnlyMetadata).
 		Watches(&corev1.ConfigMap{}, byName, builder.OnlyMetadata).
 		Watches(&corev1.Secret{}, byName, builder.OnlyMetadata).
 		Watches(&corev1.Service{}, byName, builder.OnlyMetadata).

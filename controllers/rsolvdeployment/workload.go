@@ -2,28 +2,39 @@ package rsolvdeployment
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
-	"github.com/rsolv-dev/rsolv-operator/internal/render"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
-// applyWorkload changes what the pods run. A new Deployment gets its number of
-// pods right after it is made, for it leaves replicas out.
+// applyWorkload changes what the pods run, unless the declared revision was
+// rejected and nobody asked for it again.
 func (r *Reconciler) applyWorkload(ctx context.Context, s *scope) error {
-	if err := r.Applier.Apply(ctx, s.rd, workload.Deployment(s.rd, s.environment)); err != nil {
+	declared := workload.Deployment(s.target, s.environment)
+	s.revision = workload.RevisionOf(declared)
+	if s.rejected != nil && s.rejected.Hash == s.revision.Hash && s.lastGood != nil {
+		if s.rejected.Attempt == s.attempt(s.revision.Hash) {
+			return r.restore(ctx, s)
+		}
+		s.rejected = nil
+	}
+	return r.applyDeployment(ctx, s, declared)
+}
+
+// applyDeployment applies the Deployment. A new one gets its number of pods
+// right after it is made, for it leaves replicas out.
+func (r *Reconciler) applyDeployment(ctx context.Context, s *scope, declared *unstructured.Unstructured) error {
+	if err := r.Applier.Apply(ctx, s.rd, declared); err != nil {
 		return err
 	}
+	s.deployed = true
 	if s.deployment != nil {
 		return nil
 	}
@@ -43,37 +54,8 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		s.desired = *deployment.Spec.Replicas
 	}
 	s.verdicts[v1alpha1.ConditionAvailable], _, _ = availability(deployment)
-	s.flags, err = r.publishedFlags(ctx, s.rd)
+	_, err = r.readFlags(ctx, s)
 	return err
-}
-
-// publishedFlags sums up the flags that the pods mount; nil while there are
-// none.
-func (r *Reconciler) publishedFlags(ctx context.Context, rd *v1alpha1.RsolvDeployment) (*v1alpha1.FlagsRecord, error) {
-	var published corev1.ConfigMap
-	err := r.Live.Get(ctx, client.ObjectKey{Namespace: rd.Namespace, Name: render.FlagsName(rd.Name)}, &published)
-	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // absence is an answer
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the flags of %s: %w", rd.Name, err)
-	}
-	return flagsRecord(published.Data), nil
-}
-
-// flagsRecord is nil for data that is no flags file.
-func flagsRecord(data map[string]string) *v1alpha1.FlagsRecord {
-	file, ok := data[contract.FlagsFile]
-	if !ok {
-		return nil
-	}
-	var content struct {
-		Flags map[string]json.RawMessage `json:"flags"`
-	}
-	if err := json.Unmarshal([]byte(file), &content); err != nil {
-		return nil
-	}
-	return &v1alpha1.FlagsRecord{Count: int32(len(content.Flags)), Digest: contract.FlagsDigest([]byte(file))} //nolint:gosec // a ConfigMap has no room for 2³¹ flags
 }
 
 // availability judges a Deployment by its status alone.
@@ -81,10 +63,7 @@ func availability(d *appsv1.Deployment) (verdict status.Verdict, progress status
 	if d == nil {
 		return status.Unknown(v1alpha1.ReasonNotEvaluated, "there are no pods yet"), status.Working, v1alpha1.PhasePending
 	}
-	desired := int32(1)
-	if d.Spec.Replicas != nil {
-		desired = *d.Spec.Replicas
-	}
+	desired := desiredOf(d)
 	st, progressing := &d.Status, progressReason(d)
 	rolling := func(format string, args ...any) (status.Verdict, status.Progress, string) {
 		return status.False(v1alpha1.ReasonRollingOut, fmt.Sprintf(format, args...)), status.Working, v1alpha1.PhaseRolling
@@ -96,7 +75,7 @@ func availability(d *appsv1.Deployment) (verdict status.Verdict, progress status
 		return status.False(v1alpha1.ReasonDeadlineExceeded, fmt.Sprintf(
 				"%d of %d new pods answer, and none more for %d s; the old ones keep serving. See why with "+
 					"kubectl describe pods -l %s=%s, then fix it or declare another image",
-				min(st.AvailableReplicas, st.UpdatedReplicas), desired, workload.ProgressDeadlineSeconds, contract.LabelDeployment, d.Name)),
+				min(st.AvailableReplicas, st.UpdatedReplicas), desired, deadlineOf(d), contract.LabelDeployment, d.Name)),
 			status.Stuck, v1alpha1.PhaseFailed
 	case st.UpdatedReplicas < desired:
 		return rolling("%d of %d pods are new", st.UpdatedReplicas, desired)
@@ -114,6 +93,22 @@ func availability(d *appsv1.Deployment) (verdict status.Verdict, progress status
 		return status.True(v1alpha1.ReasonSucceeded, fmt.Sprintf("%d of %d pods answer", st.AvailableReplicas, desired)),
 			status.Done, v1alpha1.PhaseReady
 	}
+}
+
+// desiredOf is the number of pods that a Deployment is to have.
+func desiredOf(d *appsv1.Deployment) int32 {
+	if d.Spec.Replicas == nil {
+		return 1
+	}
+	return *d.Spec.Replicas
+}
+
+// deadlineOf is how long a Deployment's rollout may stand still, in seconds.
+func deadlineOf(d *appsv1.Deployment) int32 {
+	if d.Spec.ProgressDeadlineSeconds == nil {
+		return 600 // the API's default
+	}
+	return *d.Spec.ProgressDeadlineSeconds
 }
 
 func progressReason(d *appsv1.Deployment) string {

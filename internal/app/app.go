@@ -17,7 +17,7 @@ type Flags interface {
 }
 
 // Customers is the storage of customers. Errors are *Error with the codes
-// CodeValidation, CodeNotFound and CodeUnavailable.
+// CodeValidation, CodeForbidden, CodeNotFound and CodeUnavailable.
 type Customers interface {
 	// Onboard creates a customer with its first key and credits, all or nothing.
 	Onboard(ctx context.Context, signup Signup) (Onboarded, error)

@@ -48,6 +48,10 @@ type Signup struct {
 	KeyHash string
 	Touch   Touch
 	At      time.Time
+	// SmokeTest is the HashKey of a smoke test's token; empty for everybody
+	// else. The customer is internal then, or, when the token is not good,
+	// refused with CodeForbidden.
+	SmokeTest string
 }
 
 // Onboarded is what onboarding did.

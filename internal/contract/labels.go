@@ -38,7 +38,9 @@ const (
 // Components, the values of LabelComponent.
 const (
 	ComponentServer    = "server"
+	ComponentPreflight = "preflight"
 	ComponentMigration = "migration"
+	ComponentSmokeTest = "smoke-test"
 	ComponentConfig    = "config"
 	ComponentFlags     = "flags"
 	ComponentAlerts    = "alerts"

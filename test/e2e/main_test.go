@@ -127,13 +127,30 @@ func newDatabase(t *testing.T, name string) string {
 	return url
 }
 
-// newApp declares an app with a database secret and one further secret, both
-// named after it, and removes all of it when the test ends.
+// flagOf declares a boolean flag of an app, off.
+func flagOf(app, key, variant string) string {
+	return fmt.Sprintf(`{apiVersion: rsolv.dev/v1alpha1, kind: FeatureFlag, metadata: {name: %s}, spec: {deploymentRef: {name: %s}, key: %s, defaultVariant: %s}}`,
+		app+"-"+strings.ReplaceAll(key, "_", "-"), app, key, variant)
+}
+
+// newApp declares an app with a database secret, one further secret and the
+// flags that its image needs, all named after it, and removes all of it when
+// the test ends.
 func newApp(t *testing.T, name, stripeKey string) {
+	t.Helper()
+	declareApp(t, name, stripeKey)
+	for _, key := range []string{"blog", "display_draft_blog_posts"} {
+		apply(t, flagOf(name, key, "disabled"))
+	}
+}
+
+// declareApp is newApp without the flags.
+func declareApp(t *testing.T, name, stripeKey string) {
 	t.Helper()
 	url := newDatabase(t, "e2e_"+strings.ReplaceAll(name, "-", "_"))
 	t.Cleanup(func() {
-		kubectlCleanup(t, "rd/"+name, "secret/"+name+"-db", "secret/"+name+"-stripe")
+		kubectlCleanup(t, "rd/"+name, "secret/"+name+"-db", "secret/"+name+"-stripe",
+			"ff/"+name+"-blog", "ff/"+name+"-display-draft-blog-posts")
 	})
 	apply(t, fmt.Sprintf(`
 apiVersion: v1

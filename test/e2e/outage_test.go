@@ -15,21 +15,20 @@ import (
 
 // TestOutage_FlagNameMismatch: the app asks for blog; somebody declares
 // rsolv_blog. The original system took the name, /blog answered 404 and the
-// launch was down for five hours. Here admission refuses the name, says the
-// right one, and the app serves on. Without the rules in the CRD the first
-// Apply would succeed and the test fail there.
+// launch was down for five hours. Here admission refuses the name and says the
+// right one. Under any other wrong name the rollout holds and names both, while
+// what ran before serves on. Without the rules in the CRD the first Apply would
+// succeed and the test fail there; with spec.flags.policy: Warn, which is the
+// old way, the rollout would not hold and the test fail where it waits for
+// FlagsReady=False.
 func TestOutage_FlagNameMismatch(t *testing.T) {
 	const app = "outage-flag"
-	newApp(t, app, "sk_test_51Hq8vJ2eZ")
-	waitCondition(t, "rd/"+app, "Ready", "True")
-	awaitStatus(t, app, "/blog", http.StatusNotFound, 10*time.Second)
-	stop := hammer(t, app)
+	declareApp(t, app, "sk_test_51Hq8vJ2eZ")
+	t.Cleanup(func() { kubectlCleanup(t, "ff/"+app+"-blog-enabled") })
+	apply(t, flagOf(app, "display_draft_blog_posts", "disabled"))
 
-	flag := func(name, key string) string {
-		return fmt.Sprintf(`{apiVersion: rsolv.dev/v1alpha1, kind: FeatureFlag, metadata: {name: %s}, spec: {deploymentRef: {name: %s}, key: %s, defaultVariant: enabled}}`, name, app, key)
-	}
 	for _, key := range []string{"rsolv_blog", "outage_flag_blog"} {
-		_, err := cluster.Apply(t.Context(), flag(app+"-blog", key))
+		_, err := cluster.Apply(t.Context(), flagOf(app, key, "enabled"))
 		var refused *harness.KubectlError
 		if !errors.As(err, &refused) {
 			t.Fatalf("a flag with key %s was accepted (%v)", key, err)
@@ -38,11 +37,38 @@ func TestOutage_FlagNameMismatch(t *testing.T) {
 			t.Errorf("the refusal of %s does not name the right key: %s", key, refused.Stderr)
 		}
 	}
-	awaitStatus(t, app, "/blog", http.StatusNotFound, time.Second)
 
-	t.Cleanup(func() { kubectlCleanup(t, "ff/"+app+"-blog") })
-	apply(t, flag(app+"-blog", "blog"))
-	waitCondition(t, "ff/"+app+"-blog", "Ready", "True")
+	// A name that no rule can know to be wrong: the image does.
+	const said = `image needs flag "blog"; declared: "blog_enabled"`
+	apply(t, flagOf(app, "blog_enabled", "enabled"))
+	eventually(t, 2*time.Minute, func() error {
+		if message := conditionMessage(t, "rd/"+app, "FlagsReady"); !strings.Contains(message, said) {
+			return fmt.Errorf("FlagsReady says %q, want %s", message, said)
+		}
+		return nil
+	})
+	if got := kubectl(t, "get", "deployment", app, "--ignore-not-found", "-o", "name"); got != "" {
+		t.Fatalf("a Deployment exists although a flag is missing: %s", got)
+	}
+
+	apply(t, flagOf(app, "blog", "enabled"))
+	waitCondition(t, "rd/"+app, "Ready", "True")
+	awaitStatus(t, app, "/blog", http.StatusOK, 10*time.Second)
+	stop := hammer(t, app)
+
+	// The same mistake in the life of the app: the next version is held, the
+	// one that runs keeps its pods and serves.
+	before := podNames(t, app)
+	kubectl(t, "delete", "ff/"+app+"-blog")
+	mustName(t, waitCondition(t, "rd/"+app, "FlagsReady", "False"), said)
+	kubectl(t, "patch", "rd/"+app, "--type=merge", "-p", `{"spec":{"resources":{"requests":{"cpu":"50m"}}}}`)
+	waitCondition(t, "rd/"+app, "Ready", "False")
+	waitCondition(t, "rd/"+app, "Available", "True")
+	if after := podNames(t, app); after != before {
+		t.Errorf("pods were replaced while the rollout was held: %s, before: %s", after, before)
+	}
+	apply(t, flagOf(app, "blog", "enabled"))
+	waitCondition(t, "rd/"+app, "Ready", "True")
 	awaitStatus(t, app, "/blog", http.StatusOK, 10*time.Second)
 	unharmed(t, stop)
 }

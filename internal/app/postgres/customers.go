@@ -24,8 +24,13 @@ func (s *Store) Onboard(ctx context.Context, signup app.Signup) (app.Onboarded, 
 	var done app.Onboarded
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
+		if signup.SmokeTest != "" {
+			if err := takeSmokeTestToken(ctx, q, signup.SmokeTest); err != nil {
+				return err
+			}
+		}
 		row, err := q.InsertCustomer(ctx, db.InsertCustomerParams{
-			Name: signup.Name, Email: signup.Email, SubscriptionType: app.SubscriptionTrial,
+			Name: signup.Name, Email: signup.Email, Internal: signup.SmokeTest != "", SubscriptionType: app.SubscriptionTrial,
 			CreditBalance: app.SignupCredits, MonthlyLimit: app.MonthlyLimit,
 			TrialFixesLimit: app.TrialFixesLimit, Source: signup.Source, Now: signup.At,
 		})

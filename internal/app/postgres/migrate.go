@@ -36,9 +36,9 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Migrate brings the schema of the database up to date, under a session lock:
-// of several callers one works and the others find nothing left to do. done is
-// told of each step as it is applied. The error of a failed step contains what
+// Migrate brings the schema of the database up to date. Each step runs under a
+// session lock, so that several callers apply it once between them. done is told
+// of each step that this caller has applied, right after it. The error of a failed step contains what
 // Postgres said; show it to people through Redact only.
 func Migrate(ctx context.Context, url string, steps fs.FS, done func(Migration)) error {
 	return migrate(ctx, url, steps, lockWait, done)
@@ -57,23 +57,22 @@ func migrate(ctx context.Context, url string, steps fs.FS, wait time.Duration, d
 	if err != nil {
 		return err
 	}
-	results, err := provider.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) {
-		results = partial.Applied
-	}
-	for _, r := range results {
-		done(Migration{Version: r.Source.Version, Name: path.Base(r.Source.Path), Duration: r.Duration})
-	}
-	if partial != nil {
-		return &MigrationError{
-			Version: partial.Failed.Source.Version, Name: path.Base(partial.Failed.Source.Path), Err: partial.Err,
+	for {
+		// One step at a time, so that each is told of as it happens. The lock is
+		// given up in between: of several callers each may apply some.
+		result, err := provider.UpByOne(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil
 		}
+		if partial, ok := errors.AsType[*goose.PartialError](err); ok {
+			source := partial.Failed.Source
+			return &MigrationError{Version: source.Version, Name: path.Base(source.Path), Err: partial.Err}
+		}
+		if err != nil {
+			return fmt.Errorf("migrating: %w", err)
+		}
+		done(Migration{Version: result.Source.Version, Name: path.Base(result.Source.Path), Duration: result.Duration})
 	}
-	if err != nil {
-		return fmt.Errorf("migrating: %w", err)
-	}
-	return nil
 }
 
 func newProvider(conn *sql.DB, steps fs.FS, wait time.Duration) (*goose.Provider, error) {
@@ -102,58 +101,3 @@ func (e *MigrationError) Error() string {
 }
 
 func (e *MigrationError) Unwrap() error { return e.Err }
-
-// SchemaBehindError says that steps this program needs are not applied.
-type SchemaBehindError struct{ Missing []int64 }
-
-func (e *SchemaBehindError) Error() string {
-	return fmt.Sprintf("the schema is behind: run the migrate command (missing versions %v)", e.Missing)
-}
-
-// CheckSchema answers nil when every step this program knows is applied. A
-// schema that is ahead is fine: steps only ever expand. A schema that is
-// behind gives *SchemaBehindError.
-func (s *Store) CheckSchema(ctx context.Context) error {
-	ctx, cancel := operation(ctx)
-	defer cancel()
-	var exists bool
-	if err := s.pool.QueryRow(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL").Scan(&exists); err != nil {
-		return classify(fmt.Errorf("looking for the schema version: %w", err))
-	}
-	var applied []int64
-	if exists {
-		rows, err := s.pool.Query(ctx, "SELECT version_id FROM goose_db_version WHERE is_applied")
-		if err != nil {
-			return classify(fmt.Errorf("reading the schema version: %w", err))
-		}
-		if applied, err = pgx.CollectRows(rows, pgx.RowTo[int64]); err != nil {
-			return classify(fmt.Errorf("reading the schema version: %w", err))
-		}
-	}
-	return missingSteps(Migrations(), applied)
-}
-
-func missingSteps(steps fs.FS, applied []int64) error {
-	names, err := fs.Glob(steps, "*.sql")
-	if err != nil {
-		return fmt.Errorf("listing the migrations: %w", err)
-	}
-	have := make(map[int64]bool, len(applied))
-	for _, v := range applied {
-		have[v] = true
-	}
-	var missing []int64
-	for _, name := range names {
-		version, err := goose.NumericComponent(name)
-		if err != nil {
-			return fmt.Errorf("reading the version of migration %s: %w", name, err)
-		}
-		if !have[version] {
-			missing = append(missing, version)
-		}
-	}
-	if len(missing) > 0 {
-		return &SchemaBehindError{Missing: missing}
-	}
-	return nil
-}

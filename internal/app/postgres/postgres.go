@@ -34,6 +34,15 @@ const (
 var ErrBadURL = errors.New("not a Postgres connection string: expected postgres://user:password@host:5432/database " +
 	"(special characters in the password percent-encoded)")
 
+// CheckURL answers ErrBadURL when Open cannot use a connection string.
+func CheckURL(url string) error {
+	if _, err := pgxpool.ParseConfig(url); err != nil || url == "" {
+		// The parse error may quote the URL.
+		return ErrBadURL
+	}
+	return nil
+}
+
 // Options configure a Store.
 type Options struct {
 	// URL is a connection string as libpq takes it.

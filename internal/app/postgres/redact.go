@@ -2,9 +2,12 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -28,6 +31,7 @@ func redactCause(err error) string {
 	var pgErr *pgconn.PgError
 	var behind *SchemaBehindError
 	var locked *MigrationLockedError
+	var ahead *SchemaAheadError
 	switch {
 	case errors.Is(err, ErrBadURL):
 		return ErrBadURL.Error()
@@ -35,24 +39,53 @@ func redactCause(err error) string {
 		return behind.Error()
 	case errors.As(err, &locked):
 		return locked.Error()
+	case errors.As(err, &ahead):
+		return ahead.Error()
 	case errors.As(err, &pgErr):
 		return redactPg(pgErr)
 	case errors.Is(err, context.Canceled):
 		return "it was cancelled before it ended"
 	case away(err):
-		return "the database does not answer at the configured address: check that it runs and that the network allows the connection"
+		return redactAway(err)
 	default:
 		return "an error without a safe description; the steps before it stay applied"
+	}
+}
+
+// redactAway tells the ways apart in which a database does not answer.
+func redactAway(err error) string {
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	const silent = "the database does not answer: "
+	switch {
+	case errors.As(err, &dns):
+		return silent + "the host name in the connection string is not known here: check its spelling, and the cluster's DNS"
+	case errors.As(err, &certificate):
+		return silent + "its certificate cannot be trusted: check sslmode and sslrootcert of the connection string"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return silent + "the connection is refused: check host and port of the connection string, and that the database runs"
+	case errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err):
+		return silent + "it took too long: check host and port of the connection string, and that network policies and " +
+			"firewalls let the connection through"
+	default:
+		return silent + "the connection cannot be made or broke off: check that it runs and that the network allows the connection"
 	}
 }
 
 func redactPg(e *pgconn.PgError) string {
 	code := e.Code
 	switch {
+	case code == "28000":
+		return "the database does not let this user in from here: check the user and sslmode of the connection string, " +
+			"and the server's pg_hba.conf (SQLSTATE " + code + ")"
 	case strings.HasPrefix(code, "28"):
 		return "the database refuses the login: check user and password of the connection string (SQLSTATE " + code + ")"
 	case strings.HasPrefix(code, "3D"):
-		return "the database named in the connection string does not exist (SQLSTATE " + code + ")"
+		return "the database named in the connection string does not exist: create it, or correct the name (SQLSTATE " + code + ")"
+	case code == "53300":
+		return "the database has no connection left: raise its max_connections, or lower the pool size (SQLSTATE " + code + ")"
+	case code == "57P03":
+		return "the database is starting up or shutting down: try again shortly (SQLSTATE " + code + ")"
 	case strings.HasPrefix(code, "42"):
 		// Syntax and access errors name schema objects only, never values.
 		return fmt.Sprintf("%s (SQLSTATE %s)", e.Message, code)

@@ -21,8 +21,10 @@ type info struct {
 	principal *app.Principal
 	// untracked requests are a step in nobody's funnel.
 	untracked bool
-	// touch is set where the handler needs it.
-	touch app.Touch
+	// touch and smokeTest, the token of a smoke test, are set where the handler
+	// needs them.
+	touch     app.Touch
+	smokeTest string
 }
 
 type infoKey struct{}

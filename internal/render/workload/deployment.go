@@ -1,6 +1,8 @@
 package workload
 
 import (
+	"time"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,16 +18,23 @@ import (
 // AppContainer is the container that serves.
 const AppContainer = "app"
 
-// ProgressDeadlineSeconds is how long a rollout may stand still before it
-// counts as failed.
-const ProgressDeadlineSeconds = 600
+const progressDeadline = 10 * time.Minute
+
+// ProgressDeadline is how long a rollout may stand still before it counts as
+// failed.
+func ProgressDeadline(rd *v1alpha1.RsolvDeployment) time.Duration {
+	if rd.Spec.Rollout == nil || rd.Spec.Rollout.ProgressDeadline == nil {
+		return progressDeadline
+	}
+	return orDefault(rd.Spec.Rollout.ProgressDeadline.Duration, progressDeadline)
+}
 
 // Deployment runs the app. It leaves replicas out: they are applied apart, so
 // that an autoscaler can take them over without a pod being dropped.
 func Deployment(rd *v1alpha1.RsolvDeployment, env Environment) *unstructured.Unstructured {
 	object := appsv1ac.Deployment(rd.Name, rd.Namespace).WithSpec(appsv1ac.DeploymentSpec().
 		WithSelector(selector(rd.Name)).
-		WithProgressDeadlineSeconds(ProgressDeadlineSeconds).
+		WithProgressDeadlineSeconds(int32(ProgressDeadline(rd).Seconds())).
 		WithRevisionHistoryLimit(3).
 		WithStrategy(appsv1ac.DeploymentStrategy().
 			WithType(appsv1.RollingUpdateDeploymentStrategyType).
@@ -54,16 +63,9 @@ func serverPod(rd *v1alpha1.RsolvDeployment, env Environment) *corev1ac.PodSpecA
 		WithLivenessProbe(probe(contract.LivePath, 10, 5, 3)).
 		WithReadinessProbe(probe(contract.ReadyPath, 5, 3, 2)).
 		WithLifecycle(corev1ac.Lifecycle().WithPreStop(corev1ac.LifecycleHandler().
-			WithSleep(corev1ac.SleepAction().WithSeconds(contract.DrainSeconds)))).
-		WithVolumeMounts(corev1ac.VolumeMount().
-			WithName(flagsVolume).WithMountPath(contract.FlagsDir).WithReadOnly(true))
-	return podSpec(rd, app).
+			WithSleep(corev1ac.SleepAction().WithSeconds(contract.DrainSeconds))))
+	return withFlags(rd, podSpec(rd, app)).
 		WithTerminationGracePeriodSeconds(contract.TerminationGraceSeconds).
-		// Not optional: a pod without its flags would answer with every flag
-		// off. And mounted as a directory: a change of the flags reaches the
-		// pods without touching this template.
-		WithVolumes(corev1ac.Volume().WithName(flagsVolume).
-			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(render.FlagsName(rd.Name)).WithOptional(false))).
 		WithTopologySpreadConstraints(corev1ac.TopologySpreadConstraint().
 			WithMaxSkew(1).
 			WithTopologyKey(corev1.LabelHostname).

@@ -20,9 +20,6 @@ const MigrationContainer = "migrate"
 const (
 	migrationTimeout = 10 * time.Minute
 	migrationRetries = 3
-	// migrationKept is how long a finished Job stays for people to look at, in
-	// seconds. What came of it is in the status for good.
-	migrationKept = 3600
 )
 
 // MigrationHash names the migrations of an image in an environment. They run
@@ -51,8 +48,8 @@ func MigrationJob(rd *v1alpha1.RsolvDeployment, env Environment, attemptHash str
 	labels := render.Labels(rd.Name, contract.ComponentMigration)
 	object := batchv1ac.Job(name, rd.Namespace).WithSpec(batchv1ac.JobSpec().
 		WithBackoffLimit(migrationRetries).
-		WithActiveDeadlineSeconds(int64(timeout(rd).Seconds())).
-		WithTTLSecondsAfterFinished(migrationKept).
+		WithActiveDeadlineSeconds(int64(migrationsTimeout(rd).Seconds())).
+		WithTTLSecondsAfterFinished(jobKept).
 		WithPodReplacementPolicy(batchv1.Failed).
 		WithPodFailurePolicy(batchv1ac.PodFailurePolicy().WithRules(
 			// A drained node is no failed attempt.
@@ -72,11 +69,9 @@ func MigrationJob(rd *v1alpha1.RsolvDeployment, env Environment, attemptHash str
 	return render.Object(object)
 }
 
-// timeout of the whole Job. The schema allows no less than ten seconds; zero
-// is an object that was never admitted, or one without rollout settings.
-func timeout(rd *v1alpha1.RsolvDeployment) time.Duration {
-	if rd.Spec.Rollout == nil || rd.Spec.Rollout.Migrations == nil || rd.Spec.Rollout.Migrations.Timeout.Duration == 0 {
+func migrationsTimeout(rd *v1alpha1.RsolvDeployment) time.Duration {
+	if rd.Spec.Rollout == nil || rd.Spec.Rollout.Migrations == nil {
 		return migrationTimeout
 	}
-	return rd.Spec.Rollout.Migrations.Timeout.Duration
+	return orDefault(rd.Spec.Rollout.Migrations.Timeout.Duration, migrationTimeout)
 }

@@ -10,15 +10,14 @@ import (
 )
 
 // hashDigits is the length of the hashes in names. With the longest app name,
-// 40 characters, the longest child name has 61 of the 63 that a label may
-// have.
+// 40 characters, the longest child name has the 63 that a label may have.
 const hashDigits = 12
 
 // HashKeyName is the Secret with the random key of EnvSecretName.
 func HashKeyName(app string) string { return app + "-hash-key" }
 
 // derived matches the names of the children that have more than the app's name.
-var derived = regexp.MustCompile(`^(.+?)-(?:(?:config|env|migrate)-[0-9a-f]{12}|hash-key|flags)$`)
+var derived = regexp.MustCompile(`^(.+?)-(?:(?:config|env|preflight|migrate|smoke|rev)-[0-9a-f]{12}|hash-key|flags)$`)
 
 // AppNames lists the apps that an object of this name could be a child of.
 func AppNames(object string) []string {

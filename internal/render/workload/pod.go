@@ -11,6 +11,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render"
 )
 
 // nonRoot is the user and group of distroless images, which the app's image
@@ -68,6 +69,19 @@ func container(rd *v1alpha1.RsolvDeployment, name, command string, env Environme
 			WithAllowPrivilegeEscalation(false).
 			WithReadOnlyRootFilesystem(true).
 			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL")))
+}
+
+// withFlags mounts the flags. They are not optional: a pod without them would
+// answer with every flag off. And they are mounted as a directory: a change of
+// the flags reaches the pods without touching their template.
+func withFlags(rd *v1alpha1.RsolvDeployment, spec *corev1ac.PodSpecApplyConfiguration) *corev1ac.PodSpecApplyConfiguration {
+	spec.WithVolumes(corev1ac.Volume().WithName(flagsVolume).
+		WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(render.FlagsName(rd.Name)).WithOptional(false)))
+	mount := corev1ac.VolumeMount().WithName(flagsVolume).WithMountPath(contract.FlagsDir).WithReadOnly(true)
+	for i := range spec.Containers {
+		spec.Containers[i].WithVolumeMounts(mount)
+	}
+	return spec
 }
 
 func fieldVariable(name, path string) *corev1ac.EnvVarApplyConfiguration {

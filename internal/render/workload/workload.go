@@ -20,6 +20,7 @@ var (
 	SecretKind                  = schema.GroupVersionKind{Version: "v1", Kind: "Secret"}
 	ServiceKind                 = schema.GroupVersionKind{Version: "v1", Kind: "Service"}
 	DeploymentKind              = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	ControllerRevisionKind      = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ControllerRevision"}
 	JobKind                     = schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}
 	PodDisruptionBudgetKind     = schema.GroupVersionKind{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}
 	HorizontalPodAutoscalerKind = schema.GroupVersionKind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"}

@@ -57,7 +57,10 @@ func full() *v1alpha1.RsolvDeployment {
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("0.5")},
 		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
 	}
-	rd.Spec.Rollout = &v1alpha1.Rollout{Migrations: &v1alpha1.Migrations{Timeout: metav1.Duration{Duration: 90 * time.Second}}}
+	rd.Spec.Rollout = &v1alpha1.Rollout{
+		Preflight: &v1alpha1.Preflight{Timeout: metav1.Duration{Duration: 3 * time.Minute}}, Migrations: &v1alpha1.Migrations{Timeout: metav1.Duration{Duration: 90 * time.Second}},
+		SmokeTest: &v1alpha1.SmokeTest{Timeout: metav1.Duration{Duration: 45 * time.Second}}, ProgressDeadline: &metav1.Duration{Duration: 5 * time.Minute},
+	}
 	return rd
 }
 
@@ -77,8 +80,13 @@ func TestGolden(t *testing.T) {
 		"hash-key-secret":         HashKeySecret(minimal(), []byte("0123456789abcdef0123456789abcdef")),
 		"deployment":              Deployment(minimal(), environment),
 		"deployment-full":         Deployment(full(), environment),
+		"preflight":               PreflightJob(minimal(), environment, "0123456789ab"),
+		"preflight-full":          PreflightJob(full(), environment, "0123456789ab"),
 		"migration":               MigrationJob(minimal(), environment, "0123456789ab"),
 		"migration-full":          MigrationJob(full(), environment, "0123456789ab"),
+		"smoke-test":              SmokeTestJob(minimal(), environment, "0123456789ab", "http://10.96.0.7"),
+		"smoke-test-full":         SmokeTestJob(full(), environment, "0123456789ab", "http://[fd00::7]"),
+		"revision":                ControllerRevision(minimal(), RevisionOf(Deployment(minimal(), environment))),
 		"service-offline":         Service(withoutUID(minimal())),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +159,9 @@ func TestNamesFitIntoALabel(t *testing.T) {
 	rd.Name = strings.Repeat("a", 40)
 	env := Environment{ConfigMap: ConfigMapName(rd), Secret: EnvSecretName(rd.Name, []byte("key"), nil)}
 	objects := append(Live(rd), ServiceAccount(rd), ConfigMap(rd), EnvSecret(rd, env.Secret, nil), HashKeySecret(rd, nil),
-		Deployment(rd, env), MigrationJob(rd, env, AttemptHash(MigrationHash(rd, env), "2025-11-03T18:43:15Z")))
+		Deployment(rd, env), PreflightJob(rd, env, AttemptHash(PreflightHash(rd, env), "1/0")),
+		SmokeTestJob(rd, env, AttemptHash("rev", "1/0"), "http://10.96.0.7"), ControllerRevision(rd, RevisionOf(Deployment(rd, env))),
+		MigrationJob(rd, env, AttemptHash(MigrationHash(rd, env), "2025-11-03T18:43:15Z")))
 	for _, object := range objects {
 		if len(object.GetName()) > 63 {
 			t.Errorf("%s %s has %d characters", object.GetKind(), object.GetName(), len(object.GetName()))

@@ -91,14 +91,15 @@ func (q *Queries) InsertCredit(ctx context.Context, arg InsertCreditParams) erro
 }
 
 const insertCustomer = `-- name: InsertCustomer :one
-INSERT INTO customers (name, email, subscription_type, credit_balance, monthly_limit, trial_fixes_limit, source, inserted_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+INSERT INTO customers (name, email, internal, subscription_type, credit_balance, monthly_limit, trial_fixes_limit, source, inserted_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
 RETURNING id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at
 `
 
 type InsertCustomerParams struct {
 	Name             string
 	Email            string
+	Internal         bool
 	SubscriptionType string
 	CreditBalance    int32
 	MonthlyLimit     int32
@@ -111,6 +112,7 @@ func (q *Queries) InsertCustomer(ctx context.Context, arg InsertCustomerParams) 
 	row := q.db.QueryRow(ctx, insertCustomer,
 		arg.Name,
 		arg.Email,
+		arg.Internal,
 		arg.SubscriptionType,
 		arg.CreditBalance,
 		arg.MonthlyLimit,

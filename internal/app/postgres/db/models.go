@@ -120,3 +120,13 @@ type FunnelMilestone struct {
 	EventID    pgtype.UUID
 	ReachedAt  time.Time
 }
+
+type SchemaCompatibility struct {
+	Singleton  bool
+	MinVersion int64
+}
+
+type SmokeTestToken struct {
+	TokenHash string
+	ExpiresAt time.Time
+}

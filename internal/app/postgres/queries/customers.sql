@@ -1,6 +1,6 @@
 -- name: InsertCustomer :one
-INSERT INTO customers (name, email, subscription_type, credit_balance, monthly_limit, trial_fixes_limit, source, inserted_at, updated_at)
-VALUES (@name, @email, @subscription_type, @credit_balance, @monthly_limit, @trial_fixes_limit, @source, @now, @now)
+INSERT INTO customers (name, email, internal, subscription_type, credit_balance, monthly_limit, trial_fixes_limit, source, inserted_at, updated_at)
+VALUES (@name, @email, @internal, @subscription_type, @credit_balance, @monthly_limit, @trial_fixes_limit, @source, @now, @now)
 RETURNING *;
 
 -- name: InsertCredit :exec

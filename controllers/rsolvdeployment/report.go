@@ -1,0 +1,160 @@
+package rsolvdeployment
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+)
+
+// ending is how the newest pod of a Job ended.
+type ending struct {
+	pod     client.ObjectKey
+	imageID string
+	message string
+	at      metav1.Time
+}
+
+// end reads how the newest of a Job's pods ended: one that left a message
+// before one that left none. It is nil when none has, or when pods may not be
+// read.
+func (r *Reconciler) end(ctx context.Context, job *batchv1.Job) (*ending, error) {
+	var pods corev1.PodList
+	err := r.Live.List(unlogged(ctx), &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
+	if apierrors.IsForbidden(err) {
+		return nil, nil //nolint:nilnil // absence is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
+	}
+	var newest *ending
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		for _, container := range pod.Status.ContainerStatuses {
+			ended := container.State.Terminated
+			if ended == nil {
+				continue
+			}
+			if newest != nil && (ended.FinishedAt.Before(&newest.at) || (ended.Message == "" && newest.message != "")) {
+				continue
+			}
+			newest = &ending{client.ObjectKeyFromObject(pod), container.ImageID, ended.Message, ended.FinishedAt}
+		}
+	}
+	return newest, nil
+}
+
+// said is what a Job's pod left as the reason of its failure: the problems of
+// its report, or its last words if they are none. otherwise stands for a pod
+// that said nothing.
+func said(e *ending, otherwise string, env map[string][]byte) string {
+	words := ""
+	if e != nil {
+		words = strings.TrimSpace(e.message)
+	}
+	if report := parseReport(words); report != nil && len(report.Problems) > 0 {
+		words = problemsOf(report)
+	}
+	if words == "" {
+		words = otherwise
+	}
+	// Masked before it is cut, for a cut would leave half a value behind.
+	return strings.TrimRight(tail(mask(words, env), failureLimit), ".")
+}
+
+// parseReport is nil for a message that is no report.
+func parseReport(message string) *contract.Report {
+	var report contract.Report
+	if err := json.Unmarshal([]byte(message), &report); err != nil || report.Command == "" {
+		return nil
+	}
+	return &report
+}
+
+// problemsOf lists every problem of a report.
+func problemsOf(report *contract.Report) string {
+	list := make([]string, len(report.Problems), len(report.Problems)+1)
+	for i, problem := range report.Problems {
+		list[i] = strings.TrimRight(problem.Check+": "+problem.Message, ".")
+	}
+	if report.Truncated > 0 {
+		list = append(list, fmt.Sprintf("and %d more", report.Truncated))
+	}
+	return strings.Join(list, "; ")
+}
+
+// only tells whether a report has problems, and all of one check.
+func only(report *contract.Report, check string) bool {
+	return report != nil && len(report.Problems) > 0 && report.Truncated == 0 &&
+		!slices.ContainsFunc(report.Problems, func(p contract.Problem) bool { return p.Check != check })
+}
+
+const (
+	// logLimit bounds what is read of a preflight's log, in bytes.
+	logLimit = 1 << 20
+	// requiredLimit bounds the required flags in the status.
+	requiredLimit = 256
+)
+
+// flagKey is how a FeatureFlag's key may look. An image that asks for another
+// one could never be given it.
+var flagKey = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// catalog reads the catalogue that a preflight printed; nil when it is not
+// there.
+func (r *Reconciler) catalog(ctx context.Context, e *ending, container string) ([]contract.CatalogFlag, error) {
+	if e == nil {
+		return nil, nil
+	}
+	text, err := r.Logs.Read(ctx, e.pod, container, logLimit)
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil, nil // no more there, or not for us: the caller says so
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines := bufio.NewScanner(strings.NewReader(text))
+	lines.Buffer(nil, logLimit+1)
+	for lines.Scan() {
+		_, list, found := strings.Cut(lines.Text(), contract.CatalogLine)
+		if !found {
+			continue
+		}
+		known := []contract.CatalogFlag{}
+		if err := json.Unmarshal([]byte(list), &known); err == nil {
+			return known, nil
+		}
+	}
+	return nil, nil
+}
+
+// catalogRecord keeps of a catalogue what later rollouts need.
+func catalogRecord(hash string, report *contract.Report, known []contract.CatalogFlag) *v1alpha1.CatalogRecord {
+	record := &v1alpha1.CatalogRecord{Hash: hash, Count: int32(len(known))} //nolint:gosec // read from at most 1 MiB
+	if report != nil {
+		record.Digest = cut(report.CatalogDigest, 128)
+	}
+	for _, flag := range known {
+		if flag.Required && flagKey.MatchString(flag.Key) {
+			record.Required = append(record.Required, v1alpha1.RequiredFlag{Key: flag.Key, Type: cut(flag.Type, 16)})
+		}
+	}
+	slices.SortFunc(record.Required, func(a, b v1alpha1.RequiredFlag) int { return strings.Compare(a.Key, b.Key) })
+	record.Required = slices.CompactFunc(record.Required, func(a, b v1alpha1.RequiredFlag) bool { return a.Key == b.Key })
+	record.Required = record.Required[:min(requiredLimit, len(record.Required))]
+	return record
+}
+
+func cut(text string, limit int) string { return strings.ToValidUTF8(text[:min(limit, len(text))], "") }

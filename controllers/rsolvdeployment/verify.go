@@ -1,0 +1,241 @@
+package rsolvdeployment
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/status"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
+)
+
+// recoveryGrace is how long new pods have to answer once the old ones, which
+// had stopped together with them, answer again.
+const recoveryGrace = 2 * time.Minute
+
+// verify judges the declared revision by what its pods do. One that answers
+// and passes the smoke test is the last good one from then on; one that does
+// not is rejected, if there is one to go back to.
+func (r *Reconciler) verify(ctx context.Context, s *scope) error {
+	available, _, _ := availability(s.deployment)
+	s.smokeTested()
+	if s.lastGood != nil && s.lastGood.Hash == s.revision.Hash {
+		// Somebody may have deleted it, and the moment to need it may be near.
+		if err := r.Applier.Create(ctx, s.rd, workload.ControllerRevision(s.rd, s.revision)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case available.Reason == v1alpha1.ReasonDeadlineExceeded:
+		return r.deadlineMissed(ctx, s, available)
+	case !available.Is():
+		return nil
+	}
+	s.backAt = nil
+	if s.desired == 0 {
+		return nil // nothing runs, so nothing is proven
+	}
+	if err := r.runSmokeTest(ctx, s); err != nil {
+		return err
+	}
+	if err := r.Applier.Create(ctx, s.rd, workload.ControllerRevision(s.rd, s.revision)); err != nil {
+		return err
+	}
+	s.lastGood = &v1alpha1.RevisionRecord{Hash: s.revision.Hash, Image: s.target.Spec.Image}
+	s.rejected = nil
+	return nil
+}
+
+// outcome is what becomes of a revision that failed.
+type outcome int
+
+const (
+	// leave it running: there is nothing better, or nobody wants a rollback.
+	leave outcome = iota
+	// reject it and bring the last good one back.
+	reject
+	// wait: it may not be the revision's fault.
+	wait
+)
+
+// failure is what the decision about a failed revision depends on.
+type failure struct {
+	// good tells that there is another revision to go back to.
+	good bool
+	// wanted tells that rollbacks are wanted.
+	wanted bool
+	// othersDown tells that pods of other revisions do not answer either.
+	othersDown bool
+	// recovering tells that they did not until a moment ago.
+	recovering bool
+}
+
+func (f failure) decide() outcome {
+	switch {
+	case !f.good || !f.wanted:
+		return leave
+	case f.othersDown || f.recovering:
+		return wait
+	default:
+		return reject
+	}
+}
+
+func autoRollback(rd *v1alpha1.RsolvDeployment) bool {
+	return rd.Spec.Rollout == nil || rd.Spec.Rollout.AutoRollback == nil || *rd.Spec.Rollout.AutoRollback
+}
+
+// deadlineMissed decides about a revision whose pods do not come up.
+func (r *Reconciler) deadlineMissed(ctx context.Context, s *scope, available status.Verdict) error {
+	good, err := r.otherGood(ctx, s)
+	if err != nil {
+		return err
+	}
+	// No old pod goes before its successor answers. So if fewer pods answer
+	// than there should be, old ones have stopped answering too.
+	down := s.deployment.Status.AvailableReplicas < desiredOf(s.deployment)
+	left := s.recovering(r.Clock(), down)
+	switch (failure{good: good, wanted: autoRollback(s.rd), othersDown: down, recovering: left > 0}).decide() {
+	case leave:
+		s.backAt = nil
+		return nil
+	case wait:
+		verdict := status.False(v1alpha1.ReasonDependencyDown, s.dependencyMessage(down))
+		s.verdicts[v1alpha1.ConditionAvailable] = verdict
+		return &held{phase: v1alpha1.PhaseDegraded, verdict: verdict, progress: status.Working, after: left}
+	default:
+		return s.reject(v1alpha1.ReasonDeadlineExceeded, fmt.Sprintf("no further new pod answered for %d s (%d of %d are new)",
+			int(workload.ProgressDeadline(s.rd).Seconds()), s.deployment.Status.UpdatedReplicas, desiredOf(s.deployment)), available)
+	}
+}
+
+func (s *scope) dependencyMessage(down bool) string {
+	if down {
+		return fmt.Sprintf("%d of %d pods answer, old ones among those that do not: something that all of them need is away, so %s is not to blame. "+
+			"See why with kubectl describe pods -l %s=%s; the rollout goes on when they answer again",
+			s.deployment.Status.AvailableReplicas, desiredOf(s.deployment), s.target.Spec.Image, contract.LabelDeployment, s.rd.Name)
+	}
+	return fmt.Sprintf("the old pods answer again since %s; the new ones have %s from then on", s.backAt.UTC().Format(time.RFC3339), recoveryGrace)
+}
+
+// recovering keeps track of a recovery, and returns how long the new pods
+// still have.
+func (s *scope) recovering(now time.Time, down bool) time.Duration {
+	if down {
+		s.backAt = nil
+		return 0
+	}
+	was := apimeta.FindStatusCondition(s.rd.Status.Conditions, v1alpha1.ConditionAvailable)
+	if s.backAt == nil && was != nil && was.Reason == v1alpha1.ReasonDependencyDown {
+		s.backAt = new(metav1.NewTime(now.Truncate(time.Second)))
+	}
+	if s.backAt == nil {
+		return 0
+	}
+	return s.backAt.Add(recoveryGrace).Sub(now)
+}
+
+// reject records that the revision is not to run. It is brought back in the
+// next reconcile, when that is written: a manager that dies in between must
+// not start it over.
+func (s *scope) reject(reason, why string, condition status.Verdict) error {
+	s.rejected = &v1alpha1.RejectedRecord{
+		RevisionRecord: v1alpha1.RevisionRecord{Hash: s.revision.Hash, Image: s.target.Spec.Image},
+		Attempt:        s.attempt(s.revision.Hash), Reason: reason, Message: why,
+	}
+	s.backAt = nil
+	if reason == v1alpha1.ReasonSmokeTestFailed {
+		s.verdicts[v1alpha1.ConditionSmokeTestPassed] = condition
+	}
+	return s.holdRejected(staleRetry)
+}
+
+// attempt names an attempt at something: it is another one when somebody asks
+// for one.
+func (s *scope) attempt(hash string) string {
+	return workload.AttemptHash(hash, s.rd.Annotations[contract.AnnotationRetry])
+}
+
+// holdRejected says plainly that the spec and the pods differ.
+func (s *scope) holdRejected(after time.Duration) error {
+	verdict := status.False(v1alpha1.ReasonRolledBack, fmt.Sprintf(
+		"%s (revision %s) was rejected: %s. The spec says so, but the pods run %s (revision %s) again: declare another image, or ask for another attempt: %s",
+		s.rejected.Image, s.rejected.Hash, s.rejected.Message, s.lastGood.Image, s.lastGood.Hash, s.askAgain()))
+	s.rolledBack = &verdict
+	if s.rejected.Reason == v1alpha1.ReasonSmokeTestFailed && s.verdicts[v1alpha1.ConditionSmokeTestPassed].Status == "" {
+		s.verdicts[v1alpha1.ConditionSmokeTestPassed] = status.False(s.rejected.Reason, s.rejected.Image+" failed: "+s.rejected.Message)
+	}
+	return &held{phase: v1alpha1.PhaseReverted, verdict: verdict, progress: status.Stuck, after: after}
+}
+
+// restore brings the last good revision back.
+func (r *Reconciler) restore(ctx context.Context, s *scope) error {
+	good, err := r.keptRevision(ctx, s)
+	if err != nil {
+		return err
+	}
+	if good == nil {
+		return &held{phase: v1alpha1.PhaseFailed, progress: status.Stuck, verdict: status.False(v1alpha1.ReasonRolledBack, fmt.Sprintf(
+			"%s was rejected: %s. The last good revision was deleted, so there is nothing to go back to: declare another image, or ask for another attempt: %s",
+			s.rejected.Image, s.rejected.Message, s.askAgain()))}
+	}
+	if err := r.applyDeployment(ctx, s, workload.Restored(s.rd, *good)); err != nil {
+		return err
+	}
+	return s.holdRejected(0)
+}
+
+// keepServing makes a Deployment anew that somebody deleted while the rollout
+// is held, from what it last ran well.
+func (r *Reconciler) keepServing(ctx context.Context, s *scope) error {
+	if s.deployment != nil || s.deployed || !s.reached {
+		return nil
+	}
+	good, err := r.keptRevision(ctx, s)
+	if err != nil || good == nil {
+		return err
+	}
+	err = r.applyDeployment(ctx, s, workload.Restored(s.rd, *good))
+	if refused(err) {
+		return nil // why is known already: the rollout is held for it, or will be
+	}
+	return err
+}
+
+// otherGood tells whether there is a revision to go back to.
+func (r *Reconciler) otherGood(ctx context.Context, s *scope) (bool, error) {
+	if s.lastGood == nil || s.lastGood.Hash == s.revision.Hash {
+		return false, nil
+	}
+	good, err := r.keptRevision(ctx, s)
+	return good != nil, err
+}
+
+// keptRevision reads the last good revision; nil when there is none.
+func (r *Reconciler) keptRevision(ctx context.Context, s *scope) (*workload.Revision, error) {
+	if s.lastGood == nil {
+		return nil, nil //nolint:nilnil // absence is an answer
+	}
+	var kept appsv1.ControllerRevision
+	name := workload.RevisionName(s.rd.Name, s.lastGood.Hash)
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.rd.Namespace, Name: name}, &kept)
+	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(&kept, s.rd)) {
+		return nil, nil //nolint:nilnil // absence is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading ControllerRevision %s: %w", name, err)
+	}
+	revision, err := workload.ReadRevision(&kept)
+	if err != nil {
+		return nil, err
+	}
+	return &revision, nil
+}
