@@ -57,6 +57,8 @@ type fixture struct {
 	notes  *notes
 	key    client.ObjectKey
 	r      *Reconciler
+	// writes are the requests of all its reconcilers.
+	writes *testenv.Writes
 }
 
 var (
@@ -80,7 +82,7 @@ func shared(tb testing.TB) client.WithWatch {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, client: shared(t), notes: &notes{},
+		t: t, client: shared(t), notes: &notes{}, writes: &testenv.Writes{},
 		key: client.ObjectKey{Namespace: testenv.Namespace(t), Name: "rsolv"},
 	}
 	f.restart(f.client)
@@ -89,6 +91,7 @@ func newFixture(t *testing.T) *fixture {
 
 // restart replaces the reconciler by one that remembers nothing.
 func (f *fixture) restart(c client.Client) {
+	c = f.writes.Count(c)
 	f.r = &Reconciler{Client: c, Live: c, Applier: child.NewApplier(c, c), Recorder: f.notes, Random: counting}
 }
 

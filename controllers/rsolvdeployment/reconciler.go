@@ -133,7 +133,7 @@ func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	var stop error
 	for _, phase := range []func(context.Context, *scope) error{
-		r.gather, r.applyLive, r.checkSecrets, r.runMigrations, r.applyWorkload,
+		r.gather, r.applyLive, r.checkSecrets, r.runMigrations, r.checkFlags, r.applyWorkload,
 	} {
 		if stop = asHeld(phase(ctx, s), s); stop != nil {
 			break

@@ -9,13 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
-	"github.com/rsolv-dev/rsolv-operator/internal/render"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
@@ -76,6 +74,10 @@ func (f *fixture) wantStatusOfReadyApp() {
 		f.t.Error("the migrations are not recorded")
 	}
 	st.Migrations = nil
+	if st.Settled == nil || st.Settled.Replicas != 2 || st.Settled.Template != workload.TemplateHash(&f.deployment().Spec.Template) {
+		f.t.Errorf("settled at %+v", st.Settled)
+	}
+	st.Settled = nil
 	want := v1alpha1.RsolvDeploymentStatus{
 		ObservedGeneration: f.rd().Generation, Phase: v1alpha1.PhaseReady, Desired: 2, Replicas: 2, Available: 2,
 		Selector: "app.kubernetes.io/component=server,rsolv.dev/deployment=rsolv", Image: "ghcr.io/rsolv-dev/rsolv:v1",
@@ -132,11 +134,24 @@ func TestSecondReconcileWritesNothing(t *testing.T) {
 			time.Sleep(1100 * time.Millisecond)
 			f.restart(f.client)
 			f.reconcile()
-			before, told := f.versions(), len(f.notes.all())
-			f.reconcile()
-			f.restart(f.client) // nor does one that remembers nothing
+			before, told, sent := f.versions(), len(f.notes.all()), len(f.writes.List())
 			f.reconcile()
 			f.reconcile()
+			if requests := f.writes.List()[sent:]; len(requests) != 0 {
+				t.Errorf("an idle app is written to: %v", requests)
+			}
+			f.restart(f.client) // one that remembers nothing asks, and changes nothing
+			f.reconcile()
+			for _, request := range f.writes.List()[sent:] {
+				if !strings.HasPrefix(request, "apply ") {
+					t.Errorf("after a restart: %s", request)
+				}
+			}
+			sent = len(f.writes.List())
+			f.reconcile()
+			if requests := f.writes.List()[sent:]; len(requests) != 0 {
+				t.Errorf("an idle app is written to after a restart: %v", requests)
+			}
 			if diff := cmp.Diff(before, f.versions()); diff != "" {
 				t.Errorf("resource versions changed:\n%s", diff)
 			}
@@ -226,10 +241,7 @@ func TestFlagsAreReported(t *testing.T) {
 	f := newFixture(t).secrets().create().ready()
 	generation := f.deployment().Generation
 	const file = `{"flags":{"blog":{},"beta":{}}}`
-	flags := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: render.FlagsName("rsolv")},
-		Data:       map[string]string{contract.FlagsFile: file},
-	}
+	flags := f.flags(file)
 	f.must(f.client.Create(t.Context(), flags))
 	f.reconcile()
 	if diff := cmp.Diff(&v1alpha1.FlagsRecord{Count: 2, Digest: contract.FlagsDigest([]byte(file))}, f.rd().Status.Flags); diff != "" {
