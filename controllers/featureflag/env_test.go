@@ -31,6 +31,7 @@ type cluster struct {
 	tb         testing.TB
 	namespace  string
 	reconciler *Reconciler
+	writes     testenv.Writes
 	stop       func()
 }
 
@@ -43,8 +44,9 @@ func newCluster(tb testing.TB) *cluster {
 func (c *cluster) start() {
 	c.tb.Helper()
 	c.stop = testenv.StartManager(c.tb, c.namespace, func(m ctrl.Manager) error {
+		counted := c.writes.Count(m.GetClient())
 		c.reconciler = &Reconciler{
-			Client: m.GetClient(), Live: m.GetAPIReader(), Applier: child.NewApplier(m.GetClient(), m.GetAPIReader()),
+			Client: counted, Live: m.GetAPIReader(), Applier: child.NewApplier(counted, m.GetAPIReader()),
 			Recorder: m.GetEventRecorder("rsolv-operator"), Clock: time.Now,
 		}
 		return c.reconciler.SetupWithManager(m)
@@ -229,7 +231,7 @@ func (c *cluster) versions() string {
 	return string(raw)
 }
 
-// quiet checks that another reconcile writes nothing.
+// quiet checks that another reconcile writes nothing, and does not even ask to.
 func (c *cluster) quiet() {
 	c.tb.Helper()
 	// What was written last may still be on its way into the cache.
@@ -242,11 +244,15 @@ func (c *cluster) quiet() {
 		}
 		return nil
 	})
+	requests := c.writes.List()
 	for range 2 {
 		result, err := c.reconciler.Reconcile(c.tb.Context(), ctrl.Request{NamespacedName: c.at("shop")})
 		if err != nil || result != (ctrl.Result{}) {
 			c.tb.Errorf("reconciling again: %+v, %v", result, err)
 		}
+	}
+	if now := c.writes.List(); len(now) != len(requests) {
+		c.tb.Errorf("another reconcile sent %v", now[len(requests):])
 	}
 	if after := c.versions(); after != before {
 		c.tb.Errorf("another reconcile wrote something:\n%s\n%s", before, after)
