@@ -67,6 +67,9 @@ const (
 	ReasonProgressing       = "Progressing"
 	ReasonNotEvaluated      = "NotEvaluated"
 	ReasonOwnershipConflict = "OwnershipConflict"
+	// ReasonAwaitingDeletion: the child of a deleted object of this kind and
+	// name has not been garbage-collected yet.
+	ReasonAwaitingDeletion  = "AwaitingDeletion"
 	ReasonDeploymentMissing = "DeploymentNotFound"
 	ReasonInvalidSpec       = "InvalidSpec"
 	ReasonPartiallyApplied  = "PartiallyApplied"

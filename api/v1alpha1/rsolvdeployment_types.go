@@ -467,6 +467,12 @@ type RsolvDeploymentStatus struct {
 	// +optional
 	DependencyBackAt *metav1.Time `json:"dependencyBackAt,omitempty"`
 
+	// Settled is what ran when all pods last answered. On the way from there
+	// to another number of pods the app stays available.
+	//
+	// +optional
+	Settled *SettledRecord `json:"settled,omitempty"`
+
 	// Flags that the app's pods are given.
 	//
 	// +optional
@@ -538,6 +544,22 @@ type MigrationRecord struct {
 	Hash string `json:"hash"`
 	// Image that ran.
 	Image string `json:"image"`
+	// Retry is the value of the retry annotation that this attempt answers.
+	//
+	// +optional
+	Retry string `json:"retry,omitempty"`
+	// Message says why an attempt failed, and what to do.
+	//
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// SettledRecord remembers a rollout that was complete.
+type SettledRecord struct {
+	// Template is a digest of what the pods are made from.
+	Template string `json:"template"`
+	// Replicas is the number of pods that were wanted, and answered.
+	Replicas int32 `json:"replicas"`
 }
 
 // RevisionRecord names a revision: what pods are made from.

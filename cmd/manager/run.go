@@ -8,12 +8,8 @@ import (
 	"strings"
 	"time"
 
-	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,12 +18,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
-	"github.com/rsolv-dev/rsolv-operator/controllers/alertbaseline"
-	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/controllers/conditionmetrics"
-	"github.com/rsolv-dev/rsolv-operator/controllers/featureflag"
 	"github.com/rsolv-dev/rsolv-operator/controllers/rsolvdeployment"
+	"github.com/rsolv-dev/rsolv-operator/controllers/scheme"
+	"github.com/rsolv-dev/rsolv-operator/controllers/setup"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
@@ -76,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
 	}
-	if err := setup(manager); err != nil {
+	if err := serve(manager); err != nil {
 		return err
 	}
 	if err := manager.Start(ctx); err != nil {
@@ -88,7 +82,7 @@ func run(ctx context.Context, args []string) error {
 func managerOptions(o runOptions) ctrl.Options {
 	ours := labels.SelectorFromSet(labels.Set{contract.LabelManagedBy: contract.ManagedBy})
 	options := ctrl.Options{
-		Scheme:                        newScheme(),
+		Scheme:                        scheme.New(),
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress:        o.healthAddr,
 		LeaderElection:                o.leaderElect,
@@ -116,44 +110,14 @@ func managerOptions(o runOptions) ctrl.Options {
 	return options
 }
 
-func newScheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, monitoringv1.AddToScheme, v1alpha1.AddToScheme,
-	} {
-		if err := add(scheme); err != nil {
-			panic(err) // two types under one name: a fault in the program
-		}
-	}
-	return scheme
-}
-
-// setup adds the three controllers, the metrics and the health checks.
-func setup(manager ctrl.Manager) error {
-	applier := child.NewApplier(manager.GetClient(), manager.GetAPIReader())
-	recorder := manager.GetEventRecorder("rsolv-operator")
+// serve adds the three controllers, the metrics and the health checks.
+func serve(manager ctrl.Manager) error {
 	logs, err := rsolvdeployment.NewPodLogs(manager.GetConfig())
 	if err != nil {
 		return err
 	}
-	controllers := map[string]interface {
-		SetupWithManager(manager ctrl.Manager) error
-	}{
-		v1alpha1.KindRsolvDeployment: &rsolvdeployment.Reconciler{
-			Client: manager.GetClient(), Live: manager.GetAPIReader(), Applier: applier, Recorder: recorder,
-			Logs: logs, Clock: time.Now, Random: readRandom,
-		},
-		v1alpha1.KindFeatureFlag: &featureflag.Reconciler{
-			Client: manager.GetClient(), Live: manager.GetAPIReader(), Applier: applier, Recorder: recorder, Clock: time.Now,
-		},
-		v1alpha1.KindAlertBaseline: &alertbaseline.Reconciler{
-			Client: manager.GetClient(), Live: manager.GetAPIReader(), Applier: applier, Recorder: recorder, Clock: time.Now,
-		},
-	}
-	for kind, controller := range controllers {
-		if err := controller.SetupWithManager(manager); err != nil {
-			return fmt.Errorf("setting up the %s controller: %w", kind, err)
-		}
+	if err := setup.Controllers(manager, setup.World{Clock: time.Now, Random: readRandom, Logs: logs}); err != nil {
+		return err
 	}
 	collector := conditionmetrics.New(manager.GetClient(), manager.GetLogger())
 	if err := metrics.Registry.Register(collector); err != nil {

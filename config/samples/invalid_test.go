@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -77,7 +78,7 @@ func whatTheAuthorIsTold(t *testing.T, file string) string {
 		}
 	}
 	startControllers(t, namespace)
-	return "held: " + heldMessage(t, c, objects[len(objects)-1])
+	return heldMessage(t, c, objects[len(objects)-1])
 }
 
 // refusal is the API server's message, a cause a line.
@@ -96,29 +97,43 @@ func refusal(err error) string {
 	return strings.Join(lines, "\n         ")
 }
 
+// stable is how long a message must stay the same before it counts as what
+// the author is told, where the controllers wait for what may yet come.
+const stable = time.Second
+
 // heldMessage waits until the object is not ready for a reason that waiting
-// does not mend, and returns the conditions that say so.
+// does not mend, or that nothing here is going to mend, and returns the
+// conditions that say so: after "held" what somebody must change, after
+// "waits" what may come by itself.
 func heldMessage(t *testing.T, c client.Client, object *unstructured.Unstructured) string {
 	t.Helper()
-	var message string
+	var message, before, how string
+	var since time.Time
 	testenv.Eventually(t, func() error {
 		if err := c.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
 			return err
 		}
 		message = ""
-		stalled := false
+		held := map[string]bool{}
 		for _, condition := range conditions(t, object) {
-			stalled = stalled || condition.Type == v1alpha1.ConditionStalled
+			held[condition.Type] = condition.Status == metav1.ConditionTrue
 			if condition.Status == metav1.ConditionFalse && condition.Type != v1alpha1.ConditionReady {
 				message += fmt.Sprintf("%s=%s %s: %s\n      ", condition.Type, condition.Status, condition.Reason, condition.Message)
 			}
 		}
-		if !stalled || message == "" {
-			return fmt.Errorf("%s %s is not stalled yet: %v", object.GetKind(), object.GetName(), conditions(t, object))
+		if message != before {
+			before, since = message, time.Now()
+		}
+		how = "held: "
+		if held[v1alpha1.ConditionReconciling] && time.Since(since) >= stable {
+			how = "waits: "
+		}
+		if held[v1alpha1.ConditionReady] || message == "" || !held[v1alpha1.ConditionStalled] && how == "held: " {
+			return fmt.Errorf("%s %s is not held yet: %v", object.GetKind(), object.GetName(), conditions(t, object))
 		}
 		return nil
 	})
-	return strings.ReplaceAll(strings.TrimSpace(message), object.GetNamespace(), "<namespace>")
+	return how + strings.ReplaceAll(strings.TrimSpace(message), object.GetNamespace(), "<namespace>")
 }
 
 func conditions(t *testing.T, object *unstructured.Unstructured) []metav1.Condition {

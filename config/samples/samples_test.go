@@ -17,10 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
-	"github.com/rsolv-dev/rsolv-operator/controllers/alertbaseline"
-	"github.com/rsolv-dev/rsolv-operator/controllers/child"
-	"github.com/rsolv-dev/rsolv-operator/controllers/featureflag"
-	"github.com/rsolv-dev/rsolv-operator/controllers/rsolvdeployment"
+	"github.com/rsolv-dev/rsolv-operator/controllers/setup"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
 
@@ -100,22 +97,9 @@ func allReady(t *testing.T, c client.Client, list client.ObjectList, namespace s
 func startControllers(t *testing.T, namespace string) {
 	t.Helper()
 	testenv.StartManager(t, namespace, func(m ctrl.Manager) error {
-		applier := child.NewApplier(m.GetClient(), m.GetAPIReader())
-		recorder := m.GetEventRecorder("rsolv-operator")
-		if err := (&rsolvdeployment.Reconciler{
-			Client: m.GetClient(), Live: m.GetAPIReader(), Applier: applier, Recorder: recorder,
-			Logs: testenv.NewLogs(m.GetAPIReader()), Clock: time.Now,
+		return setup.Controllers(m, setup.World{
+			Clock: time.Now, Logs: testenv.NewLogs(m.GetAPIReader()),
 			Random: func(into []byte) error { _, err := rand.Read(into); return err },
-		}).SetupWithManager(m); err != nil {
-			return err
-		}
-		if err := (&featureflag.Reconciler{
-			Client: m.GetClient(), Live: m.GetAPIReader(), Applier: applier, Recorder: recorder, Clock: time.Now,
-		}).SetupWithManager(m); err != nil {
-			return err
-		}
-		return (&alertbaseline.Reconciler{
-			Client: m.GetClient(), Live: m.GetAPIReader(), Applier: applier, Recorder: recorder, Clock: time.Now,
-		}).SetupWithManager(m)
+		})
 	})
 }

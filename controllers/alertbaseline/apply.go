@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
@@ -37,13 +35,8 @@ func (r *Reconciler) applyRules(ctx context.Context, s *scope) error {
 	if err := r.Applier.Apply(ctx, s.baseline, object); err != nil {
 		s.groups = nil
 		s.rules, err = s.judge(err)
-		s.counted = s.rules.Reason == v1alpha1.ReasonOwnershipConflict
+		s.counted = s.rules.Reason == v1alpha1.ReasonOwnershipConflict || s.rules.Reason == v1alpha1.ReasonAwaitingDeletion
 		return err
-	}
-	if live != nil {
-		if err := r.prune(ctx, s, live); err != nil {
-			return err
-		}
 	}
 	s.rules, s.counted = s.rulesVerdict(), true
 	return nil
@@ -67,8 +60,12 @@ func (s *scope) judge(err error) (status.Verdict, error) {
 	switch {
 	case errors.As(err, &conflict):
 		s.retry = refusedRetry
-		return status.False(v1alpha1.ReasonOwnershipConflict, conflict.Error()), nil
-	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
+		reason := v1alpha1.ReasonOwnershipConflict
+		if conflict.Leaving {
+			reason = v1alpha1.ReasonAwaitingDeletion
+		}
+		return status.False(reason, conflict.Error()), nil
+	case child.Refused(err):
 		s.retry = refusedRetry
 		return status.False(v1alpha1.ReasonApplyRejected, err.Error()), nil
 	default:
@@ -76,24 +73,13 @@ func (s *scope) judge(err error) (status.Verdict, error) {
 	}
 }
 
-// liveRule reads the PrometheusRule if it is ours and something has to be
-// learned from it: whether it has groups of others, or the last good group of
-// a threshold. It is nil otherwise.
+// liveRule reads the PrometheusRule if it is ours and the last good group of a
+// threshold has to be learned from it. It is nil otherwise.
 func (r *Reconciler) liveRule(ctx context.Context, s *scope) (*unstructured.Unstructured, error) {
-	key := client.ObjectKeyFromObject(s.baseline)
-	known := &metav1.PartialObjectMetadata{}
-	known.SetGroupVersionKind(alerts.GVK)
-	if err := r.Client.Get(ctx, key, known); err != nil {
-		if apierrors.IsNotFound(err) && len(s.rendered.Problems) == 0 {
-			return nil, nil //nolint:nilnil // absence is an answer
-		}
-		if client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("reading the metadata of PrometheusRule %s: %w", key.Name, err)
-		}
-	}
-	if len(s.rendered.Problems) == 0 && r.verified.is(key, known) {
+	if len(s.rendered.Problems) == 0 {
 		return nil, nil //nolint:nilnil // nothing to learn
 	}
+	key := client.ObjectKeyFromObject(s.baseline)
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(alerts.GVK)
 	if err := r.Live.Get(ctx, key, live); err != nil {
@@ -146,85 +132,4 @@ func decodeGroups(live *unstructured.Unstructured) []alerts.Group {
 		}
 	}
 	return groups
-}
-
-// prune removes what server-side apply leaves alone: groups that others added
-// to the rule, and fields that they added to our groups. live is as it was
-// before the rule was applied; a group that applying has just removed is no
-// reason to write again.
-func (r *Reconciler) prune(ctx context.Context, s *scope, live *unstructured.Unstructured) error {
-	key := client.ObjectKeyFromObject(s.baseline)
-	if _, foreign := s.pruned(live); foreign {
-		fresh := &unstructured.Unstructured{}
-		fresh.SetGroupVersionKind(alerts.GVK)
-		if err := r.Live.Get(ctx, key, fresh); err != nil {
-			return fmt.Errorf("reading PrometheusRule %s: %w", key.Name, err)
-		}
-		if groups, foreign := s.pruned(fresh); foreign {
-			before := fresh.DeepCopy()
-			if err := unstructured.SetNestedSlice(fresh.Object, groups, "spec", "groups"); err != nil {
-				return fmt.Errorf("pruning PrometheusRule %s: %w", key.Name, err)
-			}
-			patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-			if err := r.Client.Patch(ctx, fresh, patch, child.FieldOwner); err != nil {
-				return fmt.Errorf("pruning PrometheusRule %s: %w", key.Name, err)
-			}
-		}
-		live = fresh
-	}
-	r.verified.set(key, live)
-	return nil
-}
-
-// pruned are the groups of a rule without those, and without the fields, that
-// are not declared; foreign tells whether there were any.
-func (s *scope) pruned(live *unstructured.Unstructured) (groups []any, foreign bool) {
-	list, _, _ := unstructured.NestedSlice(live.Object, "spec", "groups")
-	for _, item := range list {
-		group, ok := item.(map[string]any)
-		if !ok || !slices.ContainsFunc(s.groups, func(g alerts.Group) bool { return g.Name == group["name"] }) {
-			foreign = true
-			continue
-		}
-		for field := range group {
-			if !slices.Contains([]string{"name", "interval", "rules"}, field) {
-				delete(group, field)
-				foreign = true
-			}
-		}
-		groups = append(groups, group)
-	}
-	return groups, foreign
-}
-
-// verified remembers at which generation a rule was seen to hold nothing but
-// what is declared. Generations count changes of the spec alone.
-type verified struct {
-	mu   sync.Mutex
-	seen map[types.NamespacedName]string
-}
-
-func (v *verified) is(key types.NamespacedName, rule metav1.Object) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.seen[key] == generationOf(rule)
-}
-
-func (v *verified) set(key types.NamespacedName, rule metav1.Object) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.seen == nil {
-		v.seen = map[types.NamespacedName]string{}
-	}
-	v.seen[key] = generationOf(rule)
-}
-
-func (v *verified) forget(key types.NamespacedName) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.seen, key)
-}
-
-func generationOf(rule metav1.Object) string {
-	return fmt.Sprintf("%s@%d", rule.GetUID(), rule.GetGeneration())
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -87,11 +88,11 @@ func TestSecondReconcileWritesNothing(t *testing.T) {
 	c.waitReady("api-performance")
 	c.settle("api-performance")
 
-	writes, versions := c.writes.list(), c.versions("api-performance")
+	writes, versions := c.writes.List(), c.versions("api-performance")
 	for range 3 {
 		c.settle("api-performance")
 	}
-	if got := c.writes.list(); len(got) != len(writes) {
+	if got := c.writes.List(); len(got) != len(writes) {
 		t.Errorf("idle reconciles wrote: %v", got[len(writes):])
 	}
 	if got := c.versions("api-performance"); got != versions {
@@ -106,7 +107,7 @@ func TestSecondReconcileWritesNothing(t *testing.T) {
 	if got := c.versions("api-performance"); got != versions {
 		t.Errorf("a restart changed\n%s\nto\n%s", versions, got)
 	}
-	for _, write := range c.writes.list()[len(writes):] {
+	for _, write := range c.writes.List()[len(writes):] {
 		if !strings.HasPrefix(write, "apply") {
 			t.Errorf("after a restart: %s", write)
 		}
@@ -122,6 +123,7 @@ func TestMissingDeploymentIsWaitedFor(t *testing.T) {
 	if !strings.Contains(message, `there is no RsolvDeployment "rsolv" in this namespace`) {
 		t.Errorf("Ready says %q", message)
 	}
+	c.waitsByItself("small", v1alpha1.ReasonDeploymentMissing)
 	c.waitFor("small", v1alpha1.ConditionRulesApplied, metav1.ConditionUnknown, v1alpha1.ReasonNotEvaluated)
 	c.waitFor("small", v1alpha1.ConditionDashboardApplied, metav1.ConditionUnknown, v1alpha1.ReasonNotEvaluated)
 	if _, err := c.rule("small"); !apierrors.IsNotFound(err) {
@@ -141,6 +143,16 @@ func TestMissingDeploymentIsWaitedFor(t *testing.T) {
 	}
 }
 
+// waitsByItself checks that nobody is told to act: a pipeline that applies the
+// app next must not give up here.
+func (c *cluster) waitsByItself(name, reason string) {
+	c.tb.Helper()
+	c.waitFor(name, v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason)
+	if stalled := apimeta.FindStatusCondition(c.baseline(name).Status.Conditions, v1alpha1.ConditionStalled); stalled != nil {
+		c.tb.Errorf("%s is stalled: %+v", name, stalled)
+	}
+}
+
 func TestThresholdsComeAndGo(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -148,7 +160,7 @@ func TestThresholdsComeAndGo(t *testing.T) {
 	c.start()
 	c.waitReady("small")
 	c.settle("small")
-	before := len(c.writes.list())
+	before := len(c.writes.Accepted())
 	c.edit("small", func(b *v1alpha1.AlertBaseline) {
 		b.Spec.Thresholds = append(b.Spec.Thresholds[1:], v1alpha1.Threshold{
 			Name: "rate", Target: "1/s", Signal: v1alpha1.Signal{RequestRate: &v1alpha1.RequestRate{}},
@@ -163,7 +175,7 @@ func TestThresholdsComeAndGo(t *testing.T) {
 		t.Errorf("status %+v", got)
 	}
 	// One write for each child and the status.
-	if got := c.writes.list()[before:]; len(got) != 3 {
+	if got := c.writes.Accepted()[before:]; len(got) != 3 {
 		t.Errorf("writes: %v", got)
 	}
 }

@@ -1,14 +1,12 @@
 package alertbaseline
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,11 +16,8 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/yaml"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
@@ -39,7 +34,7 @@ type cluster struct {
 	client.Client
 	tb        testing.TB
 	namespace string
-	writes    *writes
+	writes    testenv.Writes
 	clock     func() time.Time
 	// looks counts the reconciles of baselines whose app exists.
 	looks atomic.Int64
@@ -47,62 +42,19 @@ type cluster struct {
 
 func newCluster(tb testing.TB) *cluster {
 	tb.Helper()
-	return &cluster{Client: testenv.Client(tb), tb: tb, namespace: testenv.Namespace(tb), writes: &writes{}, clock: time.Now}
+	return &cluster{Client: testenv.Client(tb), tb: tb, namespace: testenv.Namespace(tb), clock: time.Now}
 }
 
 // start runs the controller, as after a start of the manager.
 func (c *cluster) start() (stop func()) {
 	c.tb.Helper()
 	return testenv.StartManager(c.tb, c.namespace, func(m ctrl.Manager) error {
-		counting := c.writes.count(m.GetClient())
+		counting := c.writes.Count(m.GetClient())
 		return (&Reconciler{
 			Client: counting, Live: m.GetAPIReader(), Applier: child.NewApplier(counting, m.GetAPIReader()),
 			Recorder: m.GetEventRecorder("rsolv-operator"),
 			Clock:    func() time.Time { c.looks.Add(1); return c.clock() },
 		}).SetupWithManager(m)
-	})
-}
-
-// writes lists what the API server accepted from the controller.
-type writes struct {
-	mu   sync.Mutex
-	sent []string
-}
-
-func (w *writes) add(err error, format string, args ...any) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err == nil {
-		w.sent = append(w.sent, fmt.Sprintf(format, args...))
-	}
-	return err
-}
-
-func (w *writes) list() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return append([]string{}, w.sent...)
-}
-
-// count wraps a client.
-func (w *writes) count(c client.Client) client.Client {
-	return interceptor.NewClient(withWatch{c}, interceptor.Funcs{
-		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
-			return w.add(c.Apply(ctx, object, options...), "apply")
-		},
-		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
-			return w.add(c.Create(ctx, object, options...), "create %s", object.GetName())
-		},
-		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			return w.add(c.Patch(ctx, object, patch, options...), "patch %s", object.GetName())
-		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
-			data, err := patch.Data(object)
-			if err != nil {
-				return err
-			}
-			return w.add(c.SubResource(sub).Patch(ctx, object, patch, options...), "patch %s of %s: %s", sub, object.GetName(), data)
-		},
 	})
 }
 
@@ -260,11 +212,4 @@ func (c *cluster) events(name string) []string {
 		}
 	}
 	return reasons
-}
-
-// withWatch lets a client be intercepted; it is never asked to watch.
-type withWatch struct{ client.Client }
-
-func (withWatch) Watch(context.Context, client.ObjectList, ...client.ListOption) (watch.Interface, error) {
-	return nil, errors.New("the controller watches through its cache")
 }

@@ -43,9 +43,9 @@ func TestBadThresholdLeavesTheOthers(t *testing.T) {
 		t.Errorf("the bad threshold did not keep its rules (-want +got):\n%s", diff)
 	}
 	c.settle("small")
-	writes := len(c.writes.list())
+	writes := len(c.writes.List())
 	c.settle("small")
-	if got := c.writes.list(); len(got) != writes {
+	if got := c.writes.List(); len(got) != writes {
 		t.Errorf("a bad threshold keeps the controller writing: %v", got[writes:])
 	}
 

@@ -22,6 +22,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
+	"github.com/rsolv-dev/rsolv-operator/controllers/watch"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
 )
 
@@ -52,8 +53,7 @@ type Reconciler struct {
 	// Clock gives the time, for the horizon of daylight saving time.
 	Clock func() time.Time
 
-	watch    ruleWatch
-	verified verified
+	watch ruleWatch
 }
 
 // SetupWithManager registers the reconciler and what it watches. PrometheusRules
@@ -69,7 +69,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return fmt.Errorf("indexing AlertBaselines: %w", err)
 	}
 	c, err := ctrl.NewControllerManagedBy(mgr).Named("alertbaseline").
-		For(&v1alpha1.AlertBaseline{}, builder.WithPredicates(declarationChanged())).
+		For(&v1alpha1.AlertBaseline{}, builder.WithPredicates(watch.DeclarationChanged())).
 		Watches(&v1alpha1.RsolvDeployment{}, handler.EnqueueRequestsFromMapFunc(r.ofDeployment), builder.WithPredicates(comesOrGoes())).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(ofConfigMap)).
 		WatchesMetadata(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.ofAll), builder.WithPredicates(ruleCRD())).
@@ -116,7 +116,6 @@ type scope struct {
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var baseline v1alpha1.AlertBaseline
 	if err := r.Client.Get(ctx, request.NamespacedName, &baseline); err != nil {
-		r.verified.forget(request.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if baseline.DeletionTimestamp != nil {

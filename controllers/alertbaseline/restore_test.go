@@ -48,6 +48,9 @@ func TestChildrenAreRestored(t *testing.T) {
 		"group added": func(c *cluster) error {
 			return c.patchRule(`[{"op": "add", "path": "/spec/groups/-", "value": {"name": "mine", "rules": [{"record": "a", "expr": "1"}]}}]`)
 		},
+		"key added to the dashboard": func(c *cluster) error {
+			return c.patchDashboard(`{"data": {"mine.json": "{}"}}`)
+		},
 		"field added to a group": func(c *cluster) error {
 			return c.patchRule(`[{"op": "add", "path": "/spec/groups/1/limit", "value": 1}]`)
 		},
@@ -72,9 +75,9 @@ func TestChildrenAreRestored(t *testing.T) {
 			})
 			// It comes to rest afterwards.
 			c.settle("small")
-			writes := len(c.writes.list())
+			writes := len(c.writes.List())
 			c.settle("small")
-			if got := c.writes.list(); len(got) != writes {
+			if got := c.writes.List(); len(got) != writes {
 				t.Errorf("still writing: %v", got[writes:])
 			}
 		})
@@ -107,6 +110,45 @@ func (c *cluster) content() map[string]any {
 		content["dashboard"], content["dashboard labels"] = configMap.Data, configMap.Labels
 	}
 	return content
+}
+
+// TestPreviousBaselineIsWaitedFor deletes and makes anew where no garbage
+// collector runs, so that the children of the first stay until the test
+// deletes them.
+func TestPreviousBaselineIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.create(app(), small())
+	c.start()
+	c.waitReady("small")
+	c.settle("small")
+	left := c.content()
+	if err := c.Delete(t.Context(), c.baseline("small")); err != nil {
+		t.Fatal(err)
+	}
+	c.create(small())
+	message := c.waitFor("small", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAwaitingDeletion)
+	if want := `belongs to the AlertBaseline small that was deleted and is being garbage-collected`; !strings.Contains(message, want) {
+		t.Errorf("Ready says %q, want %q", message, want)
+	}
+	c.waitsByItself("small", v1alpha1.ReasonAwaitingDeletion)
+	if diff := cmp.Diff(left, c.content()); diff != "" {
+		t.Errorf("what is being deleted was written:\n%s", diff)
+	}
+	rule, err := c.rule("small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	configMap, err := c.dashboard("small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range []client.Object{rule, configMap} {
+		if err := c.Delete(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.waitReady("small")
 }
 
 func TestForeignObjectsAreLeftAlone(t *testing.T) {

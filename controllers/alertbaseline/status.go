@@ -61,18 +61,26 @@ func (s *scope) readiness() (status.Verdict, status.Progress) {
 	case !s.deployment:
 		return status.False(v1alpha1.ReasonDeploymentMissing, fmt.Sprintf(
 			"there is no RsolvDeployment %s in this namespace: create it, or make a baseline for the app that there is",
-			quoted(s.baseline.Spec.DeploymentRef.Name))), status.Stuck
+			quoted(s.baseline.Spec.DeploymentRef.Name))), status.Working
 	case s.rules.Reason == v1alpha1.ReasonProgressing || s.dashboard.Reason == v1alpha1.ReasonProgressing:
 		return status.False(v1alpha1.ReasonProgressing, "applying the rules and the dashboard"), status.Working
 	case isProblem(s.rules.Reason) && len(s.groups) > 0:
 		return status.False(v1alpha1.ReasonPartiallyApplied, s.rules.Message), status.Stuck
-	case !s.rules.Is():
-		return s.rules, status.Stuck
+	case !s.rules.Is() && (s.dashboard.Is() || progress(s.rules) == status.Stuck):
+		return s.rules, progress(s.rules)
 	case !s.dashboard.Is():
-		return s.dashboard, status.Stuck
+		return s.dashboard, progress(s.dashboard)
 	default:
 		return status.True(v1alpha1.ReasonSucceeded, s.rules.Message), status.Done
 	}
+}
+
+// progress tells what comes or goes by itself from what waits for somebody.
+func progress(verdict status.Verdict) status.Progress {
+	if verdict.Reason == v1alpha1.ReasonCRDsMissing || verdict.Reason == v1alpha1.ReasonAwaitingDeletion {
+		return status.Working
+	}
+	return status.Stuck
 }
 
 func isProblem(reason string) bool {
@@ -143,7 +151,7 @@ func (r *Reconciler) announce(before, after *v1alpha1.AlertBaseline) {
 	if is.Status == metav1.ConditionTrue {
 		eventType = corev1.EventTypeNormal
 	}
-	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Apply", "%s", note(is.Message))
+	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Apply", "%s", status.Note(is.Message))
 }
 
 func readyOf(baseline *v1alpha1.AlertBaseline) metav1.Condition {
@@ -151,15 +159,6 @@ func readyOf(baseline *v1alpha1.AlertBaseline) metav1.Condition {
 		return *ready
 	}
 	return metav1.Condition{}
-}
-
-// note cuts a message to what an event can hold.
-func note(message string) string {
-	const limit = 1000
-	if len(message) <= limit {
-		return message
-	}
-	return strings.ToValidUTF8(message[:limit], "") + "…"
 }
 
 func plural(count int, noun string) string {

@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
-	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/dashboard"
 )
@@ -111,16 +110,6 @@ func (r *Reconciler) list(ctx context.Context, options ...client.ListOption) []c
 		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&baselines.Items[i])})
 	}
 	return requests
-}
-
-// declarationChanged lets through changes of the spec and requests to
-// reconcile now, and not the statuses that are written here.
-func declarationChanged() predicate.Predicate {
-	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			return e.ObjectOld.GetAnnotations()[contract.AnnotationReconcile] != e.ObjectNew.GetAnnotations()[contract.AnnotationReconcile]
-		},
-	})
 }
 
 // comesOrGoes lets through that an object exists, and that it goes.

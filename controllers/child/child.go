@@ -7,13 +7,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/csaupgrade"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -24,23 +30,6 @@ const FieldOwner = client.FieldOwner("rsolv-operator")
 // live apart from the rest so that handing them to an autoscaler, or back,
 // drops no field and so no pod.
 const ReplicasOwner = client.FieldOwner("rsolv-replicas")
-
-// OwnershipConflict says that an object of the wanted name exists and is not
-// ours. It is never taken over.
-type OwnershipConflict struct {
-	Kind    string
-	Name    string
-	OwnedBy string
-}
-
-// Error says what to do about it.
-func (e *OwnershipConflict) Error() string {
-	owner := "nobody"
-	if e.OwnedBy != "" {
-		owner = e.OwnedBy
-	}
-	return fmt.Sprintf("%s %q exists and is controlled by %s: delete or rename it, and it will be created anew", e.Kind, e.Name, owner)
-}
 
 // Applier writes children. It is safe for concurrent use.
 type Applier struct {
@@ -74,38 +63,113 @@ func (a *Applier) applyOne(ctx context.Context, owner client.Object, object *uns
 		return err
 	}
 	if existing != nil && !metav1.IsControlledBy(existing, owner) {
-		return conflictWith(object, existing)
+		return Conflict(object.GetKind(), ownerKind(object), owner, existing)
 	}
 	request := fingerprint(object)
 	if existing != nil && a.seen.same(owner.GetUID(), object, existing, request) {
 		return nil
 	}
-	// Forcing takes back fields that somebody edited by hand, which is meant
-	// for objects that are ours alone. Without an existing object there is
-	// nothing to take back, and a racing creator must win.
-	options := []client.ApplyOption{FieldOwner}
+	var uid types.UID
 	if existing != nil {
-		options = append(options, client.ForceOwnership)
+		uid = existing.GetUID()
 	}
-	applied := object.DeepCopy()
-	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), options...); err != nil {
+	state, err := a.settle(ctx, object, uid)
+	if err != nil {
 		return fmt.Errorf("applying %s %s: %w", object.GetKind(), object.GetName(), err)
 	}
-	a.seen.remember(owner.GetUID(), applied, request)
+	a.seen.remember(owner.GetUID(), state, request)
 	return nil
 }
 
-// Scale sets the replicas of a Deployment that is ours, under ReplicasOwner.
+// rounds bounds the requests for one object. Two are the rule: a new object is
+// created and then applied, an edited one is applied, freed of what was added
+// and applied again. What is there after the last comes back with each write,
+// by a webhook as a rule, and is left alone.
+const rounds = 3
+
+// settle applies an object until the answer is what is declared and nothing
+// else where that matters, and returns the answer. The UID is empty for an
+// object that does not exist.
+func (a *Applier) settle(ctx context.Context, object *unstructured.Unstructured, uid types.UID) (*unstructured.Unstructured, error) {
+	var state *unstructured.Unstructured
+	var refused error
+	for range rounds {
+		var err error
+		if state, refused, err = a.request(ctx, object, uid); err != nil {
+			return nil, err
+		}
+		cleaned, err := a.clean(ctx, object, state)
+		if err != nil {
+			return nil, err
+		}
+		if !cleaned {
+			break
+		}
+		uid = state.GetUID()
+	}
+	return state, refused
+}
+
+// request creates or applies an object and returns the API server's answer. An
+// edit by hand may contradict what is declared, so that the two together are
+// refused: the object as it is comes with the refusal then.
+func (a *Applier) request(ctx context.Context, object *unstructured.Unstructured, uid types.UID) (state *unstructured.Unstructured, refused, err error) {
+	state = object.DeepCopy()
+	if uid == "" {
+		// Applying would change, not create, what somebody made a moment ago.
+		return state, nil, a.client.Create(ctx, state, FieldOwner)
+	}
+	// Forcing takes back fields that were edited by hand, which is meant for
+	// this very object: one that took its name since may be anybody's.
+	state.SetUID(uid)
+	refused = precise(a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(state), FieldOwner, client.ForceOwnership))
+	if !apierrors.IsInvalid(refused) {
+		return state, nil, refused
+	}
+	state = &unstructured.Unstructured{}
+	state.SetGroupVersionKind(object.GroupVersionKind())
+	if err := a.live.Get(ctx, client.ObjectKeyFromObject(object), state); err != nil || state.GetUID() != uid {
+		return nil, nil, refused
+	}
+	return state, refused, nil
+}
+
+// clean removes from an object what somebody added to it where only what is
+// declared may be, and our own ownership by any request other than applying:
+// of what is owned twice, nothing would go when it is declared no more. It
+// tells whether there was anything, and leaves in live what is there now.
+func (a *Applier) clean(ctx context.Context, declared, live *unstructured.Unstructured) (bool, error) {
+	before := live.DeepCopy()
+	exclusive[declared.GroupVersionKind().GroupKind()].prune(declared.Object, live.Object)
+	if slices.ContainsFunc(live.GetManagedFields(), ownedByUpdate) {
+		if err := csaupgrade.UpgradeManagedFields(live, sets.New(string(FieldOwner)), string(FieldOwner)); err != nil {
+			return false, fmt.Errorf("reading who owns its fields: %w", err)
+		}
+	}
+	if equality.Semantic.DeepEqual(before, live) {
+		return false, nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	return true, a.client.Patch(ctx, live, patch, FieldOwner)
+}
+
+func ownedByUpdate(entry metav1.ManagedFieldsEntry) bool {
+	return entry.Manager == string(FieldOwner) && entry.Operation == metav1.ManagedFieldsOperationUpdate && entry.Subresource == ""
+}
+
+// Scale sets the replicas of this Deployment, which is ours, under
+// ReplicasOwner. It needs the UID: a Deployment that took the name since is
+// left alone, and the error is a conflict.
 func (a *Applier) Scale(ctx context.Context, deployment *appsv1.Deployment, replicas int32) error {
 	if deployment.Spec.Replicas != nil && *deployment.Spec.Replicas == replicas {
 		return nil
 	}
 	scale := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apps/v1", "kind": "Deployment",
-		"metadata": map[string]any{"name": deployment.Name, "namespace": deployment.Namespace},
+		"metadata": map[string]any{"name": deployment.Name, "namespace": deployment.Namespace, "uid": string(deployment.UID)},
 		"spec":     map[string]any{"replicas": int64(replicas)},
 	}}
-	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(scale), ReplicasOwner, client.ForceOwnership); err != nil {
+	if err := precise(a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(scale), ReplicasOwner, client.ForceOwnership)); err != nil {
 		return fmt.Errorf("scaling Deployment %s: %w", deployment.Name, err)
 	}
 	return nil
@@ -120,7 +184,7 @@ func (a *Applier) Create(ctx context.Context, owner client.Object, object *unstr
 	}
 	if existing != nil {
 		if !metav1.IsControlledBy(existing, owner) {
-			return conflictWith(object, existing)
+			return Conflict(object.GetKind(), ownerKind(object), owner, existing)
 		}
 		return nil
 	}
@@ -165,13 +229,16 @@ func (a *Applier) find(ctx context.Context, gvk schema.GroupVersionKind, key cli
 }
 
 // cachedForm picks the informer that the controllers run anyway: whole objects
-// for what they observe, metadata for the rest.
+// for what they observe, and where metadata does not tell a change of the
+// declaration from one of the status; metadata for the rest.
 func cachedForm(gvk schema.GroupVersionKind) client.Object {
 	switch gvk {
 	case appsv1.SchemeGroupVersion.WithKind("Deployment"):
 		return &appsv1.Deployment{}
 	case batchv1.SchemeGroupVersion.WithKind("Job"):
 		return &batchv1.Job{}
+	case autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"):
+		return &autoscalingv2.HorizontalPodAutoscaler{}
 	default:
 		return metadataOnly(gvk)
 	}
@@ -181,12 +248,4 @@ func metadataOnly(gvk schema.GroupVersionKind) client.Object {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(gvk)
 	return object
-}
-
-func conflictWith(wanted *unstructured.Unstructured, existing client.Object) error {
-	conflict := &OwnershipConflict{Kind: wanted.GetKind(), Name: wanted.GetName()}
-	if ref := metav1.GetControllerOf(existing); ref != nil {
-		conflict.OwnedBy = ref.Kind + " " + ref.Name
-	}
-	return conflict
 }

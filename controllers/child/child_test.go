@@ -1,18 +1,14 @@
 package child
 
 import (
-	"context"
 	"errors"
-	"sync/atomic"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
@@ -22,10 +18,10 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // fixture is an owner in a namespace of its own, and an Applier whose writes
 // are counted.
 type fixture struct {
-	client  client.Client
+	client  client.WithWatch
 	applier *Applier
 	owner   *corev1.ConfigMap
-	writes  *atomic.Int64
+	writes  *testenv.Writes
 }
 
 func newFixture(t *testing.T) fixture {
@@ -34,18 +30,12 @@ func newFixture(t *testing.T) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writes := &atomic.Int64{}
-	counted := interceptor.NewClient(plain, interceptor.Funcs{
-		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
-			writes.Add(1)
-			return c.Apply(ctx, object, options...)
-		},
-	})
+	writes := &testenv.Writes{}
 	owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testenv.Namespace(t), Name: "owner"}}
 	if err := plain.Create(t.Context(), owner); err != nil {
 		t.Fatal(err)
 	}
-	return fixture{client: plain, applier: NewApplier(counted, plain), owner: owner, writes: writes}
+	return fixture{client: plain, applier: NewApplier(writes.Count(plain), plain), owner: owner, writes: writes}
 }
 
 // child is a ConfigMap with one key, controlled by owner.
@@ -80,14 +70,18 @@ func TestApplyWritesOnlyDifferences(t *testing.T) {
 		}
 	}
 	apply("a")
+	before := f.writes.List()
 	apply("a")
 	apply("a")
-	if got := f.writes.Load(); got != 1 {
-		t.Errorf("three equal applies made %d requests, want 1", got)
+	if got := f.writes.List(); len(got) != len(before) {
+		t.Errorf("equal applies made requests: %v", got[len(before):])
 	}
 	apply("b")
 	if got := f.read(t, "one").Data["key"]; got != "b" {
 		t.Errorf("data.key = %q after a change, want b", got)
+	}
+	if got := f.writes.List(); len(got) != len(before)+1 {
+		t.Errorf("a change made the requests %v, want one", got[len(before):])
 	}
 
 	drifted := f.read(t, "one")

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"sync"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // seen remembers which request left an object in which state, so that the same
@@ -30,7 +32,7 @@ const seenLimit = 200_000
 
 func newSeen() *seen { return &seen{entries: map[string]seenEntry{}} }
 
-func (s *seen) same(owner types.UID, wanted *unstructured.Unstructured, existing metav1.Object, request string) bool {
+func (s *seen) same(owner types.UID, wanted *unstructured.Unstructured, existing client.Object, request string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entry, ok := s.entries[seenKey(owner, wanted)]
@@ -52,14 +54,37 @@ func seenKey(owner types.UID, object *unstructured.Unstructured) string {
 
 // state names what could differ from the request. Kinds with a generation
 // count changes of their spec there, so that status updates, which bump the
-// resource version all the time, do not look like drift.
-func state(object metav1.Object) string {
+// resource version all the time, do not look like drift. Autoscalers have one
+// in newer clusters only, and a status that changes every few seconds.
+func state(object client.Object) string {
+	version := fmt.Sprint(object.GetGeneration())
 	if object.GetGeneration() == 0 {
-		return string(object.GetUID()) + "@" + object.GetResourceVersion()
+		spec, ok := autoscalerSpec(object)
+		if !ok {
+			return string(object.GetUID()) + "@" + object.GetResourceVersion()
+		}
+		version = fingerprint(spec)
 	}
-	return fmt.Sprintf("%s@%d+%s", object.GetUID(), object.GetGeneration(), fingerprint([]any{
+	return fmt.Sprintf("%s@%s+%s", object.GetUID(), version, fingerprint([]any{
 		object.GetLabels(), object.GetAnnotations(), object.GetOwnerReferences(),
 	}))
+}
+
+// autoscalerSpec is what an autoscaler declares, whatever form it is read in.
+func autoscalerSpec(object client.Object) (any, bool) {
+	switch object := object.(type) {
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		return object.Spec, true
+	case *unstructured.Unstructured:
+		typed := &autoscalingv2.HorizontalPodAutoscaler{}
+		if object.GroupVersionKind() != autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler") ||
+			runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, typed) != nil {
+			return nil, false
+		}
+		return typed.Spec, true
+	default:
+		return nil, false
+	}
 }
 
 func fingerprint(value any) string {

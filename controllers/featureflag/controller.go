@@ -23,6 +23,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
+	"github.com/rsolv-dev/rsolv-operator/controllers/watch"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/flags"
 )
 
@@ -60,8 +61,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return fmt.Errorf("indexing FeatureFlags: %w", err)
 	}
 	err = ctrl.NewControllerManagedBy(mgr).Named("featureflag").
-		Watches(&v1alpha1.FeatureFlag{}, gathering(appOfFlag), builder.WithPredicates(declarationChanged())).
-		Watches(&v1alpha1.RsolvDeployment{}, at(itself), builder.WithPredicates(declarationChanged())).
+		Watches(&v1alpha1.FeatureFlag{}, gathering(appOfFlag), builder.WithPredicates(watch.DeclarationChanged())).
+		Watches(&v1alpha1.RsolvDeployment{}, at(itself), builder.WithPredicates(watch.DeclarationChanged())).
 		WatchesMetadata(&corev1.ConfigMap{}, at(appOfConfigMap)).
 		WatchesMetadata(&corev1.Pod{}, at(appOfPod), builder.WithPredicates(created())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).

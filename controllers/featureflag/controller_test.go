@@ -2,12 +2,14 @@ package featureflag
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -95,6 +97,17 @@ func TestConfigMapIsRestored(t *testing.T) {
 	c.delete(c.configMap())
 	c.serves(want)
 	edited := c.configMap()
+	edited.Data["more.json"] = `{"flags":{"blog":{}}}`
+	if err := c.Update(t.Context(), edited); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, func() error {
+		if found := c.configMap(); len(found.Data) != 1 {
+			return fmt.Errorf("the added key is still there: %v", found.Data)
+		}
+		return nil
+	})
+	edited = c.configMap()
 	edited.Data[contract.FlagsFile] = strings.Replace(edited.Data[contract.FlagsFile], `"disabled","metadata"`, `"enabled","metadata"`, 1)
 	if err := c.Update(t.Context(), edited); err != nil {
 		t.Fatal(err)
@@ -204,6 +217,41 @@ func TestReservedPrefixOfTheApp(t *testing.T) {
 	c.quiet()
 }
 
+// waitsByItself checks that nobody is told to act: a pipeline that applies the
+// app next must not give up here.
+func (c *cluster) waitsByItself(name, reason string) {
+	c.tb.Helper()
+	flag := c.awaits(name, v1alpha1.ConditionReconciling, "True")
+	if found := apimeta.FindStatusCondition(flag.Status.Conditions, v1alpha1.ConditionReconciling); found.Reason != reason {
+		c.tb.Errorf("%s waits for %s, want %s", name, found.Reason, reason)
+	}
+	if stalled := apimeta.FindStatusCondition(flag.Status.Conditions, v1alpha1.ConditionStalled); stalled != nil {
+		c.tb.Errorf("%s is stalled: %+v", name, stalled)
+	}
+}
+
+// TestPreviousAppIsWaitedFor makes an app anew where no garbage collector runs,
+// so that the ConfigMap of the first stays until the test deletes it.
+func TestPreviousAppIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.create(c.app(), c.flag("blog"))
+	c.start()
+	c.awaits("blog", v1alpha1.ConditionReady, "True")
+	left := c.configMap()
+	c.delete(c.app())
+	c.awaits("blog", v1alpha1.ConditionReady, "False/DeploymentNotFound")
+	c.create(c.app())
+	flag := c.awaits("blog", v1alpha1.ConditionReady, "False/AwaitingDeletion")
+	says(t, flag, v1alpha1.ConditionPublished, `ConfigMap "shop-flags" belongs to the RsolvDeployment shop that was deleted and is being garbage-collected`)
+	c.waitsByItself("blog", v1alpha1.ReasonAwaitingDeletion)
+	if now := c.configMap(); now.ResourceVersion != left.ResourceVersion {
+		t.Error("what is being deleted was written")
+	}
+	c.delete(left)
+	c.awaits("blog", v1alpha1.ConditionReady, "True")
+}
+
 func TestMissingAppIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -211,7 +259,7 @@ func TestMissingAppIsWaitedFor(t *testing.T) {
 	c.start()
 	flag := c.awaits("blog", v1alpha1.ConditionReady, "False/DeploymentNotFound")
 	says(t, flag, v1alpha1.ConditionReady, `there is no RsolvDeployment "shop" in namespace "`+c.namespace+`"; create it`)
-	says(t, flag, v1alpha1.ConditionStalled, "create it")
+	c.waitsByItself("blog", v1alpha1.ReasonDeploymentMissing)
 	c.awaits("blog", v1alpha1.ConditionPublished, "False/DeploymentNotFound")
 	c.awaits("blog", v1alpha1.ConditionValid, "True")
 	c.quiet()

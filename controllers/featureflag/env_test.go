@@ -32,8 +32,9 @@ type cluster struct {
 	namespace  string
 	reconciler *Reconciler
 	// clock is the controller's; time.Now when nil.
-	clock func() time.Time
-	stop  func()
+	clock  func() time.Time
+	writes testenv.Writes
+	stop   func()
 }
 
 func newCluster(tb testing.TB) *cluster {
@@ -49,8 +50,9 @@ func (c *cluster) start() {
 		clock = time.Now
 	}
 	c.stop = testenv.StartManager(c.tb, c.namespace, func(m ctrl.Manager) error {
+		counted := c.writes.Count(m.GetClient())
 		c.reconciler = &Reconciler{
-			Client: m.GetClient(), Live: m.GetAPIReader(), Applier: child.NewApplier(m.GetClient(), m.GetAPIReader()),
+			Client: counted, Live: m.GetAPIReader(), Applier: child.NewApplier(counted, m.GetAPIReader()),
 			Recorder: m.GetEventRecorder("rsolv-operator"), Clock: clock,
 		}
 		return c.reconciler.SetupWithManager(m)
@@ -235,7 +237,7 @@ func (c *cluster) versions() string {
 	return string(raw)
 }
 
-// quiet checks that another reconcile writes nothing.
+// quiet checks that another reconcile writes nothing, and does not even ask to.
 func (c *cluster) quiet() {
 	c.tb.Helper()
 	// What was written last may still be on its way into the cache.
@@ -248,11 +250,15 @@ func (c *cluster) quiet() {
 		}
 		return nil
 	})
+	requests := c.writes.List()
 	for range 2 {
 		result, err := c.reconciler.Reconcile(c.tb.Context(), ctrl.Request{NamespacedName: c.at("shop")})
 		if err != nil || result != (ctrl.Result{}) {
 			c.tb.Errorf("reconciling again: %+v, %v", result, err)
 		}
+	}
+	if now := c.writes.List(); len(now) != len(requests) {
+		c.tb.Errorf("another reconcile sent %v", now[len(requests):])
 	}
 	if after := c.versions(); after != before {
 		c.tb.Errorf("another reconcile wrote something:\n%s\n%s", before, after)

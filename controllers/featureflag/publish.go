@@ -77,7 +77,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) error {
 		r.memory.forget(s.key)
 		s.hold = foreignConfigMap(conflict)
 		return nil
-	case rejected(err):
+	case child.Refused(err):
 		s.hold = applyRejected(err)
 		return err
 	case err != nil:
@@ -140,25 +140,25 @@ func configMapOf(app types.NamespacedName) client.ObjectKey {
 	return client.ObjectKey{Namespace: app.Namespace, Name: flags.ConfigMapName(app.Name)}
 }
 
-// rejected tells an API server that understood and refused from one that could
-// not answer: only the former is worth a condition.
-func rejected(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err)
-}
-
 // hold says why nothing of the app's flags can be published.
 type hold struct {
 	reason, message string
-	// retried tells whether it may end by itself.
+	// retried tells whether it is tried again, so that what is published is
+	// still that of before.
 	retried bool
+	// awaited tells whether it ends by itself when something comes or goes.
+	awaited bool
 }
 
 func missingApp(key types.NamespacedName) *hold {
-	return &hold{reason: v1alpha1.ReasonDeploymentMissing, message: fmt.Sprintf(
+	return &hold{reason: v1alpha1.ReasonDeploymentMissing, awaited: true, message: fmt.Sprintf(
 		"there is no RsolvDeployment %q in namespace %q; create it, or make this flag anew with the right spec.deploymentRef.name", key.Name, key.Namespace)}
 }
 
 func foreignConfigMap(conflict *child.OwnershipConflict) *hold {
+	if conflict.Leaving {
+		return &hold{reason: v1alpha1.ReasonAwaitingDeletion, awaited: true, message: conflict.Error()}
+	}
 	return &hold{reason: v1alpha1.ReasonOwnershipConflict, message: conflict.Error()}
 }
 

@@ -3,7 +3,6 @@ package featureflag
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,7 +26,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, verdict flags.Verdict
 	}
 	if stale := apimeta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionStale); stale != nil &&
 		!apimeta.IsStatusConditionTrue(before.Status.Conditions, v1alpha1.ConditionStale) {
-		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, stale.Reason, "Expire", "%s", note(stale.Message))
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, stale.Reason, "Expire", "%s", status.Note(stale.Message))
 	}
 	was, is := readiness(before), readiness(after)
 	if was.Status == is.Status && was.Reason == is.Reason && before.Status.Default == after.Status.Default {
@@ -37,7 +36,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, verdict flags.Verdict
 	if is.Status == metav1.ConditionTrue {
 		eventType = corev1.EventTypeNormal
 	}
-	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Publish", "%s", note(is.Message))
+	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Publish", "%s", status.Note(is.Message))
 	return nil
 }
 
@@ -46,15 +45,6 @@ func readiness(flag *v1alpha1.FeatureFlag) metav1.Condition {
 		return *ready
 	}
 	return metav1.Condition{}
-}
-
-// note cuts a message to what an event can hold.
-func note(message string) string {
-	const limit = 1000
-	if len(message) <= limit {
-		return message
-	}
-	return strings.ToValidUTF8(message[:limit], "") + "…"
 }
 
 // assess turns the verdict on a flag into its status. Nothing in it depends on
@@ -119,7 +109,7 @@ func publishedVerdict(flag *v1alpha1.FeatureFlag, verdict flags.Verdict, h *hold
 
 func readyVerdict(flag *v1alpha1.FeatureFlag, verdict flags.Verdict, h *hold) (status.Verdict, status.Progress) {
 	switch {
-	case h != nil && h.retried:
+	case h != nil && (h.retried || h.awaited):
 		return status.False(h.reason, h.message), status.Working
 	case h != nil:
 		return status.False(h.reason, h.message), status.Stuck

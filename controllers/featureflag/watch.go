@@ -77,16 +77,6 @@ func appOfPod(object client.Object) string {
 	return object.GetLabels()[contract.LabelDeployment]
 }
 
-// declarationChanged lets through what changes a spec, deletion included, and
-// requests to reconcile now; not the statuses that are written here.
-func declarationChanged() predicate.Predicate {
-	return predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			return e.ObjectOld.GetAnnotations()[contract.AnnotationReconcile] != e.ObjectNew.GetAnnotations()[contract.AnnotationReconcile]
-		},
-	})
-}
-
 // created lets through new pods alone: what else happens to pods changes
 // nothing about their flags.
 func created() predicate.Predicate {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
@@ -77,6 +78,7 @@ func TestEditedChildrenAreRestored(t *testing.T) {
 	}{
 		{workload.ServiceAccountKind, "rsolv", set(true, "automountServiceAccountToken")},
 		{workload.ServiceKind, "rsolv", set(map[string]any{"app": "other"}, "spec", "selector")},
+		{workload.ServiceKind, "rsolv", set("yes", "spec", "selector", "canary")},
 		{workload.PodDisruptionBudgetKind, "rsolv", set(int64(0), "spec", "maxUnavailable")},
 		{workload.HorizontalPodAutoscalerKind, "rsolv", set(int64(99), "spec", "maxReplicas")},
 		{workload.IngressKind, "rsolv", set("other", "metadata", "labels", contract.LabelDeployment)},
@@ -86,6 +88,15 @@ func TestEditedChildrenAreRestored(t *testing.T) {
 				return err
 			}
 			containers[0].(map[string]any)["image"] = "example.com/other:v9"
+			return unstructured.SetNestedSlice(content, containers, "spec", "template", "spec", "containers")
+		}},
+		{workload.DeploymentKind, "rsolv", func(content map[string]any) error { // kubectl set env
+			containers, _, err := unstructured.NestedSlice(content, "spec", "template", "spec", "containers")
+			if err != nil {
+				return err
+			}
+			app := containers[0].(map[string]any)
+			app["env"] = append(app["env"].([]any), map[string]any{"name": "STRIPE_API_KEY", "value": "changeme"})
 			return unstructured.SetNestedSlice(content, containers, "spec", "template", "spec", "containers")
 		}},
 		{workload.ConfigMapKind, f.configName(), set("other", "metadata", "labels", contract.LabelComponent)},
@@ -99,14 +110,6 @@ func TestEditedChildrenAreRestored(t *testing.T) {
 		}
 		f.reconcile()
 		after := declared(f.object(test.kind, test.name))
-		if test.kind == workload.ServiceKind {
-			// Selectors are merged key by key: the stranger's key stays unless
-			// removed, ours are back.
-			if got := after["spec"].(map[string]any)["selector"].(map[string]any)[contract.LabelDeployment]; got != "rsolv" {
-				t.Errorf("Service: selector %v", got)
-			}
-			continue
-		}
 		if diff := cmp.Diff(declared(before), after); diff != "" {
 			t.Errorf("%s was not restored:\n%s", test.kind.Kind, diff)
 		}
@@ -184,14 +187,20 @@ func (f *fixture) derivedNames() map[schema.GroupVersionKind]string {
 
 func TestForeignObjectsAreRefusedAndLeftAlone(t *testing.T) {
 	t.Parallel()
-	for _, kind := range append(slices.Clone(childKinds), schema.GroupVersionKind{Version: "v1", Kind: "hash key"}) {
+	for _, kind := range append(slices.Clone(childKinds),
+		schema.GroupVersionKind{Version: "v1", Kind: "hash key"}, schema.GroupVersionKind{Version: "v1", Kind: "flags"}) {
 		t.Run(kind.Kind, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t).secrets().create(autoscaled)
 			object := foreign(f)[kind]
-			if object == nil {
+			switch kind.Kind {
+			case "hash key":
 				object = foreign(f)[workload.SecretKind]
 				object.SetName(workload.HashKeyName("rsolv"))
+			case "flags":
+				object = foreign(f)[workload.ConfigMapKind]
+				object.SetName(render.FlagsName("rsolv"))
+				f.must(unstructured.SetNestedField(object.Object, `{"flags":{"theirs":{}}}`, "data", contract.FlagsFile))
 			}
 			f.must(f.client.Create(t.Context(), object))
 			before := f.versions()
@@ -205,6 +214,12 @@ func TestForeignObjectsAreRefusedAndLeftAlone(t *testing.T) {
 			message := f.want(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonOwnershipConflict)
 			if want := fmt.Sprintf("%s %q exists and is controlled by nobody: delete or rename it", object.GetKind(), object.GetName()); !strings.Contains(message, want) {
 				t.Errorf("%q does not say %q", message, want)
+			}
+			if flags := f.rd().Status.Flags; flags != nil {
+				t.Errorf("a stranger's flags are counted: %+v", flags)
+			}
+			if kind.Kind == "flags" && f.names(workload.DeploymentKind) != nil {
+				t.Error("pods were made that mount a stranger's flags")
 			}
 			name := object.GetKind() + " " + object.GetName()
 			if f.versions()[name] != before[name] {

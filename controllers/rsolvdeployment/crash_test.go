@@ -43,6 +43,9 @@ func dying(tb testing.TB, n int, after bool) (client.Client, *int) {
 		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			return write(func() error { return c.Apply(ctx, object, options...) })
 		},
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return write(func() error { return c.Patch(ctx, object, patch, options...) })
+		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 			return write(func() error { return c.SubResource(sub).Patch(ctx, object, patch, options...) })
 		},

@@ -2,6 +2,7 @@ package rsolvdeployment
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,21 +37,32 @@ func flatten(err error) []error {
 // to somebody else, or the API server does not take it.
 func refused(err error) bool {
 	_, conflict := errors.AsType[*child.OwnershipConflict](err)
-	return conflict || apierrors.IsInvalid(err) || apierrors.IsForbidden(err) ||
-		apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsInternalError(err)
+	return conflict || child.Refused(err) || apierrors.IsInternalError(err)
 }
 
 // refusal is the verdict on a number of refused children.
 func refusal(errs []error) status.Verdict {
-	reason := v1alpha1.ReasonApplyRejected
+	reason := v1alpha1.ReasonAwaitingDeletion
 	messages := make([]string, len(errs))
 	for i, err := range errs {
-		if _, ok := errors.AsType[*child.OwnershipConflict](err); ok {
+		conflict, ok := errors.AsType[*child.OwnershipConflict](err)
+		switch {
+		case ok && !conflict.Leaving:
 			reason = v1alpha1.ReasonOwnershipConflict
+		case !ok && reason != v1alpha1.ReasonOwnershipConflict:
+			reason = v1alpha1.ReasonApplyRejected
 		}
 		messages[i] = err.Error()
 	}
 	return status.False(reason, strings.Join(messages, "; "))
+}
+
+// outlook tells whether all that was refused passes by itself.
+func outlook(errs []error) status.Progress {
+	if slices.ContainsFunc(errs, func(err error) bool { return !child.Passing(err) }) {
+		return status.Stuck
+	}
+	return status.Working
 }
 
 // asHeld turns refusals into a hold and leaves other errors, which are tried
@@ -60,16 +72,10 @@ func asHeld(err error, s *scope) error {
 	if len(all) == 0 {
 		return nil
 	}
-	progress := status.Stuck
-	for _, each := range all {
-		if !refused(each) {
-			return err
-		}
-		if apierrors.IsInternalError(each) {
-			progress = status.Working // a webhook that is down, as a rule
-		}
+	if slices.ContainsFunc(all, func(each error) bool { return !refused(each) }) {
+		return err
 	}
 	verdict := refusal(all)
 	verdict.Message = mask(verdict.Message, s.env)
-	return &held{phase: v1alpha1.PhaseHeld, verdict: verdict, progress: progress, after: retryRefused}
+	return &held{phase: v1alpha1.PhaseHeld, verdict: verdict, progress: outlook(all), after: retryRefused}
 }

@@ -1,17 +1,17 @@
 package rsolvdeployment
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
@@ -43,7 +43,11 @@ func (f *fixture) wantPhase(phase string) {
 	}
 	stalled := apimeta.FindStatusCondition(st.Conditions, v1alpha1.ConditionStalled) != nil
 	reconciling := apimeta.FindStatusCondition(st.Conditions, v1alpha1.ConditionReconciling) != nil
-	wantStalled := slices.Contains([]string{v1alpha1.PhaseHeld, v1alpha1.PhaseFailed, v1alpha1.PhaseReverted}, phase)
+	// What is absent or on its way out is waited for; all else that holds
+	// waits for somebody.
+	reason := apimeta.FindStatusCondition(st.Conditions, v1alpha1.ConditionReady).Reason
+	awaited := reason == v1alpha1.ReasonSecretNotFound || reason == v1alpha1.ReasonAwaitingDeletion
+	wantStalled := phase == v1alpha1.PhaseHeld && !awaited || phase == v1alpha1.PhaseFailed || phase == v1alpha1.PhaseReverted
 	if stalled != wantStalled || reconciling != (!wantStalled && phase != v1alpha1.PhaseReady) {
 		f.t.Errorf("in phase %s: Stalled %t, Reconciling %t", phase, stalled, reconciling)
 	}
@@ -116,3 +120,14 @@ func (f *fixture) annotate(name, value string) {
 
 // retry asks for another attempt, as the message of a failure says.
 func (f *fixture) retry(value string) { f.t.Helper(); f.annotate(contract.AnnotationRetry, value) }
+
+// flags is the ConfigMap that the app's FeatureFlags make.
+func (f *fixture) flags(file string) *corev1.ConfigMap {
+	f.t.Helper()
+	flags := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: render.FlagsName("rsolv")},
+		Data:       map[string]string{contract.FlagsFile: file},
+	}
+	f.must(controllerutil.SetControllerReference(f.rd(), flags, f.client.Scheme()))
+	return flags
+}

@@ -2,7 +2,6 @@ package rsolvdeployment
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,6 +75,7 @@ func (s *scope) writeStatus(h *held) status.Progress {
 	ready, progress, phase := s.conclude(h)
 	status.Summarise(&st.Conditions, generation, ready, progress)
 
+	st.Settled = settle(s.deployment, st.Settled)
 	st.ObservedGeneration = generation
 	st.Phase = phase
 	st.Desired = s.desired
@@ -90,7 +90,10 @@ func (s *scope) writeStatus(h *held) status.Progress {
 	st.FailedMigrations = s.failed
 	st.Preflight, st.Catalog, st.SmokeTest = s.preflight, s.catalog, s.smoke
 	st.LastGood, st.RejectedRevision, st.DependencyBackAt = s.lastGood, s.rejected, s.backAt
-	st.Flags = s.published.record
+	st.Flags = nil
+	if s.published != nil { // nil where the flags are somebody else's
+		st.Flags = s.published.record
+	}
 	return progress
 }
 
@@ -110,7 +113,7 @@ func (s *scope) waitingFor(i int) string {
 // conclude sums up: a held rollout before refused children, and both before
 // what the pods are doing.
 func (s *scope) conclude(h *held) (ready status.Verdict, progress status.Progress, phase string) {
-	available, progress, phase := availability(s.deployment)
+	available, progress, phase := availability(s.deployment, s.rd.Status.Settled)
 	switch {
 	case h != nil:
 		verdict := status.False(h.verdict.Reason, h.verdict.Message)
@@ -120,16 +123,13 @@ func (s *scope) conclude(h *held) (ready status.Verdict, progress status.Progres
 		return verdict, h.progress, h.phase
 	case len(s.refused) > 0:
 		verdict := refusal(s.refused)
-		return status.False(verdict.Reason, mask(verdict.Message, s.env)), status.Stuck, v1alpha1.PhaseHeld
+		return status.False(verdict.Reason, mask(verdict.Message, s.env)), outlook(s.refused), v1alpha1.PhaseHeld
 	case !available.Is():
 		return status.False(available.Reason, available.Message), progress, phase
 	default:
 		return status.True(v1alpha1.ReasonSucceeded, available.Message), status.Done, v1alpha1.PhaseReady
 	}
 }
-
-// noteLimit is the API server's bound on an event's note, in bytes.
-const noteLimit = 1024
 
 // announce tells of a change of phase, or of Ready's status or reason, and of
 // nothing else.
@@ -140,12 +140,8 @@ func (r *Reconciler) announce(before, after *v1alpha1.RsolvDeployment, progress 
 		return
 	}
 	kind := corev1.EventTypeNormal
-	if progress == status.Stuck {
+	if progress == status.Stuck || after.Status.Phase == v1alpha1.PhaseHeld {
 		kind = corev1.EventTypeWarning
 	}
-	note := is.Message
-	if len(note) > noteLimit {
-		note = strings.ToValidUTF8(note[:noteLimit-len("…")], "") + "…"
-	}
-	r.Recorder.Eventf(after, nil, kind, is.Reason, after.Status.Phase, "%s", note)
+	r.Recorder.Eventf(after, nil, kind, is.Reason, after.Status.Phase, "%s", status.Note(is.Message))
 }

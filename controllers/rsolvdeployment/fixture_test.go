@@ -63,6 +63,8 @@ type fixture struct {
 	now    time.Time
 	key    client.ObjectKey
 	r      *Reconciler
+	// writes are the requests of all its reconcilers.
+	writes *testenv.Writes
 }
 
 var (
@@ -86,7 +88,7 @@ func shared(tb testing.TB) client.WithWatch {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, client: shared(t), notes: &notes{}, logs: testenv.NewLogs(shared(t)),
+		t: t, client: shared(t), notes: &notes{}, logs: testenv.NewLogs(shared(t)), writes: &testenv.Writes{},
 		now: time.Date(2025, 11, 3, 18, 43, 15, 0, time.UTC),
 		key: client.ObjectKey{Namespace: testenv.Namespace(t), Name: "rsolv"},
 	}
@@ -96,6 +98,7 @@ func newFixture(t *testing.T) *fixture {
 
 // restart replaces the reconciler by one that remembers nothing.
 func (f *fixture) restart(c client.Client) {
+	c = f.writes.Count(c)
 	f.r = &Reconciler{
 		Client: c, Live: c, Applier: child.NewApplier(c, c), Recorder: f.notes, Random: counting,
 		Logs: f.logs, Clock: func() time.Time { return f.now },

@@ -6,9 +6,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/render"
@@ -79,6 +81,9 @@ func (r *Reconciler) readFlags(ctx context.Context, s *scope) (*published, error
 	err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.rd.Namespace, Name: render.FlagsName(s.rd.Name)}, &flags)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("reading the flags of %s: %w", s.rd.Name, err)
+	}
+	if err == nil && !metav1.IsControlledBy(&flags, s.rd) {
+		return nil, child.Conflict(workload.ConfigMapKind.Kind, v1alpha1.KindRsolvDeployment, s.rd, &flags)
 	}
 	s.published = publishedFlags(flags.Data)
 	return s.published, nil

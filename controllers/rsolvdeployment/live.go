@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,8 +51,7 @@ func (s *scope) report(err error) error {
 }
 
 func (r *Reconciler) ownsAutoscaler(ctx context.Context, rd *v1alpha1.RsolvDeployment) (bool, error) {
-	hpa := &metav1.PartialObjectMetadata{}
-	hpa.SetGroupVersionKind(workload.HorizontalPodAutoscalerKind)
+	hpa := &autoscalingv2.HorizontalPodAutoscaler{}
 	err := r.Client.Get(ctx, client.ObjectKeyFromObject(rd), hpa)
 	if apierrors.IsNotFound(err) {
 		return false, nil

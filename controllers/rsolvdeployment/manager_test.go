@@ -3,9 +3,11 @@ package rsolvdeployment
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -19,7 +21,6 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
-	"github.com/rsolv-dev/rsolv-operator/internal/render"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
@@ -28,9 +29,10 @@ import (
 func (f *fixture) manage() (stop func()) {
 	f.t.Helper()
 	return testenv.StartManager(f.t, f.key.Namespace, func(m ctrl.Manager) error {
+		counted := f.writes.Count(m.GetClient())
 		return (&Reconciler{
-			Client: m.GetClient(), Live: m.GetAPIReader(),
-			Applier:  child.NewApplier(m.GetClient(), m.GetAPIReader()),
+			Client: counted, Live: m.GetAPIReader(),
+			Applier:  child.NewApplier(counted, m.GetAPIReader()),
 			Recorder: m.GetEventRecorder("rsolv-operator"), Random: counting,
 			Logs: f.logs, Clock: time.Now,
 		}).SetupWithManager(m)
@@ -93,11 +95,7 @@ func TestManagerReactsToEvents(t *testing.T) {
 	}
 	f.soon(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 
-	flags := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: render.FlagsName("rsolv")},
-		Data:       map[string]string{contract.FlagsFile: `{"flags":{"blog":{}}}`},
-	}
-	f.must(f.client.Create(t.Context(), flags)) // the flags are published
+	f.must(f.client.Create(t.Context(), f.flags(`{"flags":{"blog":{}}}`))) // the flags are published
 	f.eventually(func(rd *v1alpha1.RsolvDeployment) bool { return rd.Status.Flags != nil && rd.Status.Flags.Count == 1 })
 
 	f.secret("rsolv-stripe", map[string]string{"STRIPE_API_KEY": "", "STRIPE_WEBHOOK_SECRET": webhook}) // emptied
@@ -121,7 +119,8 @@ func TestIdleManagerWritesNothing(t *testing.T) {
 		delete(v, "RsolvDeployment rsolv") // changed by the annotation itself
 		return v
 	}
-	before := versions()
+	f.quiet()
+	before, sent := versions(), len(f.writes.List())
 	for i := range 3 {
 		f.annotate(contract.AnnotationReconcile, fmt.Sprint(i))
 		// A lost label shows that the reconcile has been made.
@@ -135,12 +134,30 @@ func TestIdleManagerWritesNothing(t *testing.T) {
 			return nil
 		})
 	}
+	for _, request := range f.writes.List()[sent:] {
+		if !strings.HasPrefix(request, "apply ") || !strings.HasSuffix(request, " "+f.configName()) {
+			t.Errorf("an idle manager sent: %s", request)
+		}
+	}
 	after := versions()
 	for name, version := range before {
 		if after[name] != version && name != "ConfigMap "+f.configName() {
 			t.Errorf("%s was written", name)
 		}
 	}
+}
+
+// quiet waits until what has happened so far makes no more writes.
+func (f *fixture) quiet() {
+	f.t.Helper()
+	testenv.Eventually(f.t, func() error {
+		before := len(f.writes.List())
+		time.Sleep(500 * time.Millisecond)
+		if requests := f.writes.List(); len(requests) != before {
+			return fmt.Errorf("still writing: %v", requests[before:])
+		}
+		return nil
+	})
 }
 
 func TestRetryAnnotationWakesTheManager(t *testing.T) {
@@ -211,6 +228,16 @@ func TestDeclarationChanged(t *testing.T) {
 		if got := declarationChanged(event.UpdateEvent{ObjectOld: same, ObjectNew: meta(test.change)}); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
+	}
+	old := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "1"}}
+	ticked, edited := old.DeepCopy(), old.DeepCopy()
+	ticked.ResourceVersion, ticked.Status.CurrentReplicas = "2", 5
+	edited.ResourceVersion, edited.Spec.MaxReplicas = "2", 5
+	if declarationChanged(event.UpdateEvent{ObjectOld: old, ObjectNew: ticked}) {
+		t.Error("the status of an autoscaler without generation counts as a change")
+	}
+	if !declarationChanged(event.UpdateEvent{ObjectOld: old, ObjectNew: edited}) {
+		t.Error("the spec of an autoscaler without generation does not count as a change")
 	}
 }
 

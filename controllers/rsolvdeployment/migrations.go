@@ -7,7 +7,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,14 +17,15 @@ import (
 )
 
 // runMigrations holds the rollout until the migrations of this image have run.
-// They run once: what came of them is recorded in the status, for a Job may be
+// They run once, and once more each time somebody asks for it: what came of
+// them, and what was asked for, is recorded in the status, for a Job may be
 // deleted, by its time to live or by anybody.
 func (r *Reconciler) runMigrations(ctx context.Context, s *scope) error {
-	hash := workload.MigrationHash(s.rd, s.environment)
-	if record := s.rd.Status.Migrations; record != nil && record.Hash == hash {
+	hash, asked := workload.MigrationHash(s.rd, s.environment), s.rd.Annotations[contract.AnnotationRetry]
+	if record := s.rd.Status.Migrations; record != nil && record.Hash == hash && (asked == "" || asked == record.Retry) {
 		return s.migrated(hash)
 	}
-	attempt := workload.AttemptHash(hash, s.rd.Annotations[contract.AnnotationRetry])
+	attempt := workload.AttemptHash(hash, asked)
 	name := workload.MigrationJobName(s.rd.Name, attempt)
 	// The cache answers as a rule. Before a Job is made, the API server is
 	// asked: a Job made a moment ago may not be in the cache yet, and two
@@ -48,7 +48,7 @@ func (r *Reconciler) runMigrations(ctx context.Context, s *scope) error {
 		}
 	}
 	if s.failed != nil && s.failed.Hash == attempt {
-		return s.holdFailed(s.previousFailure())
+		return s.holdFailed(s.failed.Message)
 	}
 	if err := r.Applier.Create(ctx, s.rd, workload.MigrationJob(s.target, s.environment, attempt)); err != nil {
 		return err
@@ -57,7 +57,11 @@ func (r *Reconciler) runMigrations(ctx context.Context, s *scope) error {
 }
 
 func (s *scope) migrated(hash string) error {
-	s.completed = &v1alpha1.MigrationRecord{Hash: hash, Image: s.rd.Spec.Image}
+	asked := s.rd.Annotations[contract.AnnotationRetry]
+	if before := s.rd.Status.Migrations; asked == "" && before != nil {
+		asked = before.Retry // the removal of a request is none
+	}
+	s.completed = &v1alpha1.MigrationRecord{Hash: hash, Image: s.rd.Spec.Image, Retry: asked}
 	s.failed = nil
 	s.verdicts[v1alpha1.ConditionMigrationsComplete] = status.True(v1alpha1.ReasonSucceeded,
 		"the migrations of "+s.rd.Spec.Image+" have run")
@@ -80,16 +84,19 @@ func (s *scope) holdFailed(message string) error {
 // that is recorded already is not looked into again: its pod may be gone.
 func (r *Reconciler) migrationFailed(ctx context.Context, s *scope, attempt string, job *batchv1.Job) error {
 	if s.failed != nil && s.failed.Hash == attempt {
-		return s.holdFailed(s.previousFailure())
+		return s.holdFailed(s.failed.Message)
 	}
 	condition := finished(job, batchv1.JobFailed)
 	e, err := r.end(ctx, job)
 	if err != nil {
 		return err
 	}
-	s.failed = &v1alpha1.MigrationRecord{Hash: attempt, Image: s.rd.Spec.Image}
-	return s.holdFailed(fmt.Sprintf("the migrations of %s failed (%s): %s. %s",
-		s.rd.Spec.Image, condition.Reason, said(e, condition.Message, s.env), s.failureFix()))
+	s.failed = &v1alpha1.MigrationRecord{
+		Hash: attempt, Image: s.rd.Spec.Image, Retry: s.rd.Annotations[contract.AnnotationRetry],
+		Message: fmt.Sprintf("the migrations of %s failed (%s): %s. %s",
+			s.rd.Spec.Image, condition.Reason, said(e, condition.Message, s.env), s.failureFix()),
+	}
+	return s.holdFailed(s.failed.Message)
 }
 
 // failureLimit bounds in bytes what of a failed pod's output goes into a
@@ -98,15 +105,6 @@ const failureLimit = 1500
 
 func (s *scope) failureFix() string {
 	return "The pods that run are left as they are. When the cause is fixed, ask for another attempt: " + s.askAgain()
-}
-
-// previousFailure is the message with which the failure was recorded.
-func (s *scope) previousFailure() string {
-	condition := apimeta.FindStatusCondition(s.rd.Status.Conditions, v1alpha1.ConditionMigrationsComplete)
-	if condition != nil && condition.Reason == v1alpha1.ReasonMigrationFailed {
-		return condition.Message
-	}
-	return fmt.Sprintf("the migrations of %s failed. %s", s.failed.Image, s.failureFix())
 }
 
 // ownJobs lists the app's Jobs of one component.

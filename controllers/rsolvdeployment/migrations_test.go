@@ -95,6 +95,75 @@ func TestFailedMigrationHoldsUntilAskedForAnother(t *testing.T) {
 	f.wantPhase(v1alpha1.PhaseReady)
 }
 
+// TestAskedForAgainTheyRunAgain: after a restore, the database may be behind
+// what the status remembers.
+func TestAskedForAgainTheyRunAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create().ready()
+	f.deleteJobs()
+	f.retry("after the restore")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseMigrating)
+	if jobs := f.jobs(); len(jobs) != 1 {
+		t.Fatalf("%d Jobs, want one more attempt", len(jobs))
+	}
+	f.finishJobs(batchv1.JobComplete, "")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseReady)
+	if got := f.rd().Status.Migrations; got == nil || got.Retry != "after the restore" {
+		t.Errorf("recorded: %+v", got)
+	}
+
+	// A request is answered once: it, its removal and its return ask for nothing.
+	f.deleteJobs()
+	f.restart(f.client)
+	f.reconcile()
+	for _, annotations := range []map[string]string{nil, {contract.AnnotationRetry: "after the restore"}} {
+		f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Annotations = annotations })
+		f.reconcile()
+		f.wantPhase(v1alpha1.PhaseReady)
+	}
+	if jobs := f.jobs(); len(jobs) != 0 {
+		t.Errorf("%d Jobs nobody asked for", len(jobs))
+	}
+
+	// One that fails holds, and the next value is another attempt.
+	f.retry("again")
+	f.reconcile()
+	f.failWith("no such table")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseFailed)
+	f.retry("and again")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseMigrating)
+	f.finishJobs(batchv1.JobComplete, "")
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseReady)
+}
+
+// TestFailureOutlivesASecretHold: what the migrations said is not forgotten
+// while something earlier holds.
+func TestFailureOutlivesASecretHold(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create()
+	f.migrating()
+	f.failWith("relation \"customers\" is locked by " + password)
+	f.reconcile()
+	said := f.want(v1alpha1.ConditionMigrationsComplete, metav1.ConditionFalse, v1alpha1.ReasonMigrationFailed)
+	if !strings.Contains(said, `relation "customers" is locked by ***`) {
+		t.Fatalf("message: %s", said)
+	}
+	f.deleteJobs()
+	f.secret("rsolv-stripe", map[string]string{"STRIPE_API_KEY": "changeme", "STRIPE_WEBHOOK_SECRET": webhook})
+	f.reconcile()
+	f.wantReady(metav1.ConditionFalse, v1alpha1.ReasonSecretPlaceholder)
+	f.want(v1alpha1.ConditionMigrationsComplete, metav1.ConditionUnknown, v1alpha1.ReasonNotEvaluated)
+	f.secrets().reconcile()
+	if got := f.want(v1alpha1.ConditionMigrationsComplete, metav1.ConditionFalse, v1alpha1.ReasonMigrationFailed); got != said {
+		t.Errorf("after the hold it says %q, want %q", got, said)
+	}
+}
+
 // failWith fails the Job that runs, with a pod that left a message.
 func (f *fixture) failWith(message string) {
 	f.t.Helper()

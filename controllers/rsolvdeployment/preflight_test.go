@@ -8,12 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
-	"github.com/rsolv-dev/rsolv-operator/internal/render"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
 
@@ -36,8 +34,7 @@ func (f *fixture) needs(keys ...string) {
 // publish replaces the flags that the pods mount.
 func (f *fixture) publish(file string) {
 	f.t.Helper()
-	flags := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: render.FlagsName("rsolv")}}
-	flags.Data = map[string]string{contract.FlagsFile: file}
+	flags := f.flags(file)
 	if err := f.client.Create(f.t.Context(), flags); err != nil {
 		f.must(f.client.Update(f.t.Context(), flags))
 	}
@@ -264,10 +261,10 @@ func TestFlagsHoldAndReleaseARollout(t *testing.T) {
 // alone is not asked again until they are right; the recorded catalogue tells.
 func TestFlagsAreJudgedOutsideThePreflight(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t).secrets()
+	f := newFixture(t).secrets().create()
 	f.needs("blog")
 	f.publish(`{"flags":{"blog":{"variants":{"a":"text"}}}}`)
-	f.create().reconcile()
+	f.reconcile()
 	f.failPreflight(contract.Problem{Check: contract.CheckFlags, Message: "blog is a String"})
 	f.reconcile()
 	f.want(v1alpha1.ConditionPreflightPassed, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)

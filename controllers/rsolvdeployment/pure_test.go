@@ -13,6 +13,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
 func TestAvailability(t *testing.T) {
@@ -47,7 +48,7 @@ func TestAvailability(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			verdict, progress, phase := availability(test.deployment)
+			verdict, progress, phase := availability(test.deployment, nil)
 			if verdict.Status != test.status || verdict.Reason != test.reason || progress != test.progress || phase != test.phase {
 				t.Errorf("got %s/%s %d %s", verdict.Status, verdict.Reason, progress, phase)
 			}
@@ -57,6 +58,62 @@ func TestAvailability(t *testing.T) {
 		})
 	}
 }
+
+// TestScalingIsNoRollout: where nothing but the number of pods differs from
+// what settled, those that answered go on answering.
+func TestScalingIsNoRollout(t *testing.T) {
+	t.Parallel()
+	deployment := func(wanted, pods, answer int32) *appsv1.Deployment {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "rsolv", Generation: 3}, Spec: appsv1.DeploymentSpec{Replicas: &wanted}}
+		d.Status = appsv1.DeploymentStatus{
+			ObservedGeneration: 3, Replicas: pods, UpdatedReplicas: pods, AvailableReplicas: answer,
+			Conditions: []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Reason: "NewReplicaSetAvailable"}},
+		}
+		return d
+	}
+	unseen := func(d *appsv1.Deployment) *appsv1.Deployment { d.Generation++; return d }
+	template := workload.TemplateHash(&deployment(1, 1, 1).Spec.Template)
+	at := func(replicas int32) *v1alpha1.SettledRecord {
+		return &v1alpha1.SettledRecord{Template: template, Replicas: replicas}
+	}
+	other := deployment(6, 5, 5)
+	other.Spec.Template.Labels = map[string]string{"a": "b"}
+	for name, test := range map[string]struct {
+		deployment *appsv1.Deployment
+		settled    *v1alpha1.SettledRecord
+		phase      string
+		message    string
+		after      *v1alpha1.SettledRecord
+	}{
+		"not taken up":              {unseen(deployment(6, 5, 5)), at(5), v1alpha1.PhaseReady, "scaling to 6, 5 answer", at(5)},
+		"pods are made":             {deployment(6, 6, 5), at(5), v1alpha1.PhaseReady, "scaling to 6, 5 answer", at(5)},
+		"more and more":             {deployment(10, 8, 6), at(5), v1alpha1.PhaseReady, "scaling to 10, 6 answer", at(5)},
+		"one of the new is lost":    {deployment(10, 8, 5), at(5), v1alpha1.PhaseReady, "scaling to 10, 5 answer", at(5)},
+		"one of the old is lost":    {deployment(6, 6, 4), at(5), v1alpha1.PhaseDegraded, "4 of 6 pods answer; see why", at(5)},
+		"arrived":                   {deployment(6, 6, 6), at(5), v1alpha1.PhaseReady, "6 of 6 pods answer", at(6)},
+		"down, not taken up":        {unseen(deployment(3, 6, 6)), at(6), v1alpha1.PhaseReady, "scaling to 3, 6 answer", at(6)},
+		"down, to fewer than ever":  {deployment(3, 3, 2), at(6), v1alpha1.PhaseDegraded, "2 of 3 pods answer", at(6)},
+		"down, arrived":             {deployment(3, 3, 3), at(6), v1alpha1.PhaseReady, "3 of 3 pods answer", at(3)},
+		"to nothing, not taken up":  {unseen(deployment(0, 2, 2)), at(2), v1alpha1.PhaseReady, "scaling to 0, 2 answer", at(2)},
+		"to nothing, arrived":       {deployment(0, 0, 0), at(2), v1alpha1.PhaseReady, "no pod runs, as declared", at(0)},
+		"from nothing":              {deployment(2, 0, 0), at(0), v1alpha1.PhaseRolling, "0 of 2 pods are new", at(0)},
+		"something else changed":    {unseen(deployment(5, 5, 5)), at(5), v1alpha1.PhaseReady, "5 of 5 pods answer", at(5)},
+		"another template":          {unseen(other), at(5), v1alpha1.PhaseRolling, "not taken up", nil},
+		"back, with pods of both":   {unseen(withOld(deployment(5, 5, 5))), at(5), v1alpha1.PhaseRolling, "not taken up", at(5)},
+		"never settled":             {deployment(6, 6, 5), nil, v1alpha1.PhaseDegraded, "5 of 6 pods answer", nil},
+		"never settled, new number": {deployment(6, 5, 5), nil, v1alpha1.PhaseRolling, "5 of 6 pods are new", nil},
+	} {
+		verdict, _, phase := availability(test.deployment, test.settled)
+		if phase != test.phase || !strings.Contains(verdict.Message, test.message) || verdict.Is() != (phase == v1alpha1.PhaseReady) {
+			t.Errorf("%s: %s %+v", name, phase, verdict)
+		}
+		if diff := cmp.Diff(test.after, settle(test.deployment, test.settled)); diff != "" {
+			t.Errorf("%s: settled (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func withOld(d *appsv1.Deployment) *appsv1.Deployment { d.Status.Replicas++; return d }
 
 func TestDesiredReplicas(t *testing.T) {
 	t.Parallel()
@@ -100,6 +157,7 @@ func TestDesiredReplicas(t *testing.T) {
 func TestConclude(t *testing.T) {
 	t.Parallel()
 	conflict := &child.OwnershipConflict{Kind: "Service", Name: "rsolv"}
+	leaving := &child.OwnershipConflict{Kind: "Service", Name: "rsolv", OwnedBy: "RsolvDeployment rsolv", Leaving: true}
 	good := &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1}}
 	hold := &held{phase: v1alpha1.PhaseMigrating, verdict: status.False(v1alpha1.ReasonMigrationRunning, "it runs"), progress: status.Working}
 	for name, test := range map[string]struct {
@@ -113,9 +171,12 @@ func TestConclude(t *testing.T) {
 		"ready":            {scope{deployment: good}, nil, v1alpha1.ReasonSucceeded, status.Done, v1alpha1.PhaseReady, "1 of 1 pods answer"},
 		"no pods":          {scope{}, nil, v1alpha1.ReasonNotEvaluated, status.Working, v1alpha1.PhasePending, "there are no pods yet"},
 		"held":             {scope{deployment: good}, hold, v1alpha1.ReasonMigrationRunning, status.Working, v1alpha1.PhaseMigrating, "it runs"},
+		"refused, passing": {scope{deployment: good, refused: []error{leaving}}, nil, v1alpha1.ReasonAwaitingDeletion, status.Working, v1alpha1.PhaseHeld, leaving.Error()},
+		"refused, both":    {scope{deployment: good, refused: []error{leaving, conflict}}, nil, v1alpha1.ReasonOwnershipConflict, status.Stuck, v1alpha1.PhaseHeld, leaving.Error() + "; " + conflict.Error()},
 		"refused":          {scope{deployment: good, refused: []error{conflict}}, nil, v1alpha1.ReasonOwnershipConflict, status.Stuck, v1alpha1.PhaseHeld, conflict.Error()},
 		"held and refused": {scope{deployment: good, refused: []error{conflict}}, hold, v1alpha1.ReasonMigrationRunning, status.Working, v1alpha1.PhaseMigrating, "it runs; " + conflict.Error()},
 	} {
+		test.scope.rd = &v1alpha1.RsolvDeployment{}
 		verdict, progress, phase := test.scope.conclude(test.hold)
 		if verdict.Reason != test.reason || progress != test.progress || phase != test.phase || verdict.Message != test.message {
 			t.Errorf("%s: %+v %d %s", name, verdict, progress, phase)

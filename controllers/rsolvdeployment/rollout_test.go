@@ -8,13 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
-	"github.com/rsolv-dev/rsolv-operator/internal/render"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
@@ -99,6 +97,10 @@ func (f *fixture) wantStatusOfReadyApp() {
 		f.t.Error("the revision is not recorded as good")
 	}
 	st.Migrations, st.Preflight, st.Catalog, st.LastGood, st.SmokeTest = nil, nil, nil, nil, nil
+	if st.Settled == nil || st.Settled.Replicas != 2 || st.Settled.Template != workload.TemplateHash(&f.deployment().Spec.Template) {
+		f.t.Errorf("settled at %+v", st.Settled)
+	}
+	st.Settled = nil
 	want := v1alpha1.RsolvDeploymentStatus{
 		ObservedGeneration: f.rd().Generation, Phase: v1alpha1.PhaseReady, Desired: 2, Replicas: 2, Available: 2,
 		Selector: "app.kubernetes.io/component=server,rsolv.dev/deployment=rsolv", Image: "ghcr.io/rsolv-dev/rsolv:v1",
@@ -205,10 +207,7 @@ func TestFlagsAreReported(t *testing.T) {
 	f := newFixture(t).secrets().create().ready()
 	generation := f.deployment().Generation
 	const file = `{"flags":{"blog":{},"beta":{}}}`
-	flags := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: render.FlagsName("rsolv")},
-		Data:       map[string]string{contract.FlagsFile: file},
-	}
+	flags := f.flags(file)
 	f.must(f.client.Create(t.Context(), flags))
 	f.reconcile()
 	if diff := cmp.Diff(&v1alpha1.FlagsRecord{Count: 2, Digest: contract.FlagsDigest([]byte(file))}, f.rd().Status.Flags); diff != "" {

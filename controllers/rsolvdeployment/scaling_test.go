@@ -6,6 +6,7 @@ import (
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -50,6 +51,44 @@ func TestAutoscalerHandOverDropsNoPod(t *testing.T) {
 			f.reconcile()
 			f.wantReplicas(want)
 		})
+	}
+}
+
+// TestScalingUpStaysReady goes as an autoscaler's 5 to 6 does, a status at a
+// time.
+func TestScalingUpStaysReady(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create(autoscaled).ready()
+	f.scaleDeployment(5)
+	f.rollOut()
+	f.reconcile()
+	told := len(f.notes.all())
+	f.scaleDeployment(6)
+	for _, status := range []struct{ pods, answer int32 }{{0, 0}, {5, 5}, {6, 5}} {
+		if status.pods > 0 { // else the Deployment controller has not seen it yet
+			deployment := f.deployment()
+			deployment.Status.ObservedGeneration = deployment.Generation
+			deployment.Status.Replicas, deployment.Status.UpdatedReplicas = status.pods, status.pods
+			deployment.Status.AvailableReplicas, deployment.Status.ReadyReplicas = status.answer, status.answer
+			f.must(f.client.Status().Update(t.Context(), deployment))
+		}
+		for range 2 {
+			f.reconcile()
+			f.wantPhase(v1alpha1.PhaseReady)
+			f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+			message := f.want(v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+			if message != "scaling to 6, 5 answer" {
+				t.Errorf("with %d pods: %s", status.pods, message)
+			}
+		}
+	}
+	f.rollOut()
+	f.reconcile()
+	if message := f.want(v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonSucceeded); message != "6 of 6 pods answer" {
+		t.Errorf("in the end: %s", message)
+	}
+	if notes := f.notes.all()[told:]; len(notes) != 0 {
+		t.Errorf("scaling made events: %v", notes)
 	}
 }
 

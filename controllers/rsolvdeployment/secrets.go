@@ -3,6 +3,7 @@ package rsolvdeployment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -42,7 +43,7 @@ func (r *Reconciler) checkSecrets(ctx context.Context, s *scope) error {
 		if s.deployment != nil {
 			verdict.Message += "; the pods that run keep the values they have"
 		}
-		return &held{phase: v1alpha1.PhaseHeld, verdict: verdict, progress: status.Stuck}
+		return &held{phase: v1alpha1.PhaseHeld, verdict: verdict, progress: secretsProgress(problems)}
 	}
 	key, err := r.hashKey(ctx, s.rd)
 	if err != nil {
@@ -72,6 +73,16 @@ func problemsVerdict(problems []workload.Problem) status.Verdict {
 	return status.False(problems[0].Reason, strings.Join(messages, "; "))
 }
 
+// secretsProgress: a Secret that does not exist yet may be on its way, made by
+// the same pipeline or by another operator, and its coming is watched. A value
+// that is wrong waits for somebody.
+func secretsProgress(problems []workload.Problem) status.Progress {
+	if slices.ContainsFunc(problems, func(p workload.Problem) bool { return p.Reason != v1alpha1.ReasonSecretNotFound }) {
+		return status.Stuck
+	}
+	return status.Working
+}
+
 // hashKey returns the app's random key, made the first time.
 func (r *Reconciler) hashKey(ctx context.Context, rd *v1alpha1.RsolvDeployment) ([]byte, error) {
 	name := workload.HashKeyName(rd.Name)
@@ -87,11 +98,7 @@ func (r *Reconciler) hashKey(ctx context.Context, rd *v1alpha1.RsolvDeployment) 
 		return key, r.Applier.Create(unlogged(ctx), rd, workload.HashKeySecret(rd, key))
 	}
 	if !metav1.IsControlledBy(secret, rd) || len(secret.Data[workload.HashKey]) != workload.HashKeySize {
-		conflict := &child.OwnershipConflict{Kind: workload.SecretKind.Kind, Name: name}
-		if owner := metav1.GetControllerOf(secret); owner != nil {
-			conflict.OwnedBy = owner.Kind + " " + owner.Name
-		}
-		return nil, conflict
+		return nil, child.Conflict(workload.SecretKind.Kind, v1alpha1.KindRsolvDeployment, rd, secret)
 	}
 	return secret.Data[workload.HashKey], nil
 }

@@ -37,7 +37,8 @@ const workers = 4
 //
 // Children are watched by name rather than by owner: that also tells when a
 // stranger's object that stood in the way is gone. Deployments and Jobs are
-// cached whole, for they are observed; of all others only the metadata.
+// cached whole, for they are observed, and autoscalers, whose metadata does not
+// tell in every cluster what changed; of all others only the metadata.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Random == nil || r.Logs == nil || r.Clock == nil {
 		return errors.New("rsolvdeployment: a field of the Reconciler is not set")
@@ -63,7 +64,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&corev1.Service{}, byName, builder.OnlyMetadata).
 		Watches(&corev1.ServiceAccount{}, byName, builder.OnlyMetadata).
 		Watches(&policyv1.PodDisruptionBudget{}, byName, builder.OnlyMetadata, declared).
-		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, byName, builder.OnlyMetadata, declared).
+		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, byName, declared).
 		Watches(&networkingv1.Ingress{}, byName, builder.OnlyMetadata, declared).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.appsReferringTo), builder.OnlyMetadata).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
@@ -108,12 +109,23 @@ func (r *Reconciler) appsReferringTo(ctx context.Context, secret client.Object) 
 // declarationChanged lets updates of the status alone pass by: an autoscaler
 // writes its own every few seconds.
 func declarationChanged(e event.UpdateEvent) bool {
-	if e.ObjectOld == nil || e.ObjectNew == nil || e.ObjectNew.GetGeneration() == 0 {
+	if e.ObjectOld == nil || e.ObjectNew == nil {
 		return true
 	}
-	return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+	return specChanged(e.ObjectOld, e.ObjectNew) ||
 		!maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) ||
 		!maps.Equal(e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()) ||
 		!equality.Semantic.DeepEqual(e.ObjectOld.GetOwnerReferences(), e.ObjectNew.GetOwnerReferences()) ||
 		e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+}
+
+// specChanged goes by the generation, which autoscalers have in newer clusters
+// only. Of another object without one it is not known.
+func specChanged(before, after client.Object) bool {
+	if after.GetGeneration() != 0 {
+		return before.GetGeneration() != after.GetGeneration()
+	}
+	old, known := before.(*autoscalingv2.HorizontalPodAutoscaler)
+	current, ok := after.(*autoscalingv2.HorizontalPodAutoscaler)
+	return !known || !ok || !equality.Semantic.DeepEqual(old.Spec, current.Spec)
 }

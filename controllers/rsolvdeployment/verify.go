@@ -25,7 +25,7 @@ const recoveryGrace = 2 * time.Minute
 // and passes the smoke test is the last good one from then on; one that does
 // not is rejected, if there is one to go back to.
 func (r *Reconciler) verify(ctx context.Context, s *scope) error {
-	available, _, _ := availability(s.deployment)
+	available, _, _ := availability(s.deployment, s.rd.Status.Settled)
 	s.smokeTested()
 	if s.lastGood != nil && s.lastGood.Hash == s.revision.Hash {
 		// Somebody may have deleted it, and the moment to need it may be near.
@@ -101,7 +101,7 @@ func (r *Reconciler) deadlineMissed(ctx context.Context, s *scope, available sta
 	}
 	// No old pod goes before its successor answers. So if fewer pods answer
 	// than there should be, old ones have stopped answering too.
-	down := s.deployment.Status.AvailableReplicas < desiredOf(s.deployment)
+	down := s.deployment.Status.AvailableReplicas < wantedPods(s.deployment)
 	left := s.recovering(r.Clock(), down)
 	switch (failure{good: good, wanted: autoRollback(s.rd), othersDown: down, recovering: left > 0}).decide() {
 	case leave:
@@ -113,7 +113,7 @@ func (r *Reconciler) deadlineMissed(ctx context.Context, s *scope, available sta
 		return &held{phase: v1alpha1.PhaseDegraded, verdict: verdict, progress: status.Working, after: left}
 	default:
 		return s.reject(v1alpha1.ReasonDeadlineExceeded, fmt.Sprintf("no further new pod answered for %d s (%d of %d are new)",
-			int(workload.ProgressDeadline(s.rd).Seconds()), s.deployment.Status.UpdatedReplicas, desiredOf(s.deployment)), available)
+			int(workload.ProgressDeadline(s.rd).Seconds()), s.deployment.Status.UpdatedReplicas, wantedPods(s.deployment)), available)
 	}
 }
 
@@ -121,7 +121,7 @@ func (s *scope) dependencyMessage(down bool) string {
 	if down {
 		return fmt.Sprintf("%d of %d pods answer, old ones among those that do not: something that all of them need is away, so %s is not to blame. "+
 			"See why with kubectl describe pods -l %s=%s; the rollout goes on when they answer again",
-			s.deployment.Status.AvailableReplicas, desiredOf(s.deployment), s.target.Spec.Image, contract.LabelDeployment, s.rd.Name)
+			s.deployment.Status.AvailableReplicas, wantedPods(s.deployment), s.target.Spec.Image, contract.LabelDeployment, s.rd.Name)
 	}
 	return fmt.Sprintf("the old pods answer again since %s; the new ones have %s from then on", s.backAt.UTC().Format(time.RFC3339), recoveryGrace)
 }

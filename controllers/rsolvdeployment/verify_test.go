@@ -127,8 +127,10 @@ func TestMissedDeadlineBringsTheLastGoodRevisionBack(t *testing.T) {
 	f.reconcile()
 	f.wantRolledBack("no further new pod")
 
-	// Asked for, it is tried again.
+	// Asked for, it is tried again, migrations included.
 	f.retry("now")
+	f.reconcile()
+	f.finishJobs(batchv1.JobComplete, "")
 	f.reconcile()
 	if f.runs() != v2 {
 		t.Fatalf("asked for another attempt, the pods run %s", f.runs())
@@ -229,6 +231,8 @@ func TestDependencyDownIsNotTheRevisionsFault(t *testing.T) {
 
 	// Or they come back too.
 	f.retry("1")
+	f.reconcile()
+	f.finishJobs(batchv1.JobComplete, "")
 	f.reconcile()
 	f.stall(0)
 	f.reconcile()

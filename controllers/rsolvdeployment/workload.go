@@ -2,13 +2,14 @@ package rsolvdeployment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
@@ -38,7 +39,13 @@ func (r *Reconciler) applyDeployment(ctx context.Context, s *scope, declared *un
 	if s.deployment != nil {
 		return nil
 	}
-	made := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: s.rd.Namespace, Name: s.rd.Name}}
+	made, err := ownDeployment(ctx, r.Live, s.rd)
+	if err != nil {
+		return err
+	}
+	if made == nil {
+		return fmt.Errorf("scaling Deployment %s: it is gone again", s.rd.Name)
+	}
 	return r.Applier.Scale(ctx, made, s.desired)
 }
 
@@ -53,25 +60,32 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if deployment != nil && s.rd.Spec.Autoscaling != nil && deployment.Spec.Replicas != nil {
 		s.desired = *deployment.Spec.Replicas
 	}
-	s.verdicts[v1alpha1.ConditionAvailable], _, _ = availability(deployment)
-	_, err = r.readFlags(ctx, s)
+	s.verdicts[v1alpha1.ConditionAvailable], _, _ = availability(deployment, s.rd.Status.Settled)
+	if _, err = r.readFlags(ctx, s); err != nil {
+		if _, conflict := errors.AsType[*child.OwnershipConflict](err); conflict {
+			return nil // checkFlags says so, when it is its turn
+		}
+	}
 	return err
 }
 
-// availability judges a Deployment by its status alone.
-func availability(d *appsv1.Deployment) (verdict status.Verdict, progress status.Progress, phase string) {
+// availability judges a Deployment by its status, and by what ran when all of
+// its pods last answered.
+func availability(d *appsv1.Deployment, settled *v1alpha1.SettledRecord) (verdict status.Verdict, progress status.Progress, phase string) {
 	if d == nil {
 		return status.Unknown(v1alpha1.ReasonNotEvaluated, "there are no pods yet"), status.Working, v1alpha1.PhasePending
 	}
-	desired := desiredOf(d)
+	desired := wantedPods(d)
 	st, progressing := &d.Status, progressReason(d)
 	rolling := func(format string, args ...any) (status.Verdict, status.Progress, string) {
 		return status.False(v1alpha1.ReasonRollingOut, fmt.Sprintf(format, args...)), status.Working, v1alpha1.PhaseRolling
 	}
 	switch {
+	case onlyScaled(d, settled):
+		return scaledAvailability(d, settled)
 	case st.ObservedGeneration < d.Generation:
 		return rolling("the Deployment has not taken up its change yet")
-	case progressing == "ProgressDeadlineExceeded":
+	case progressing == deadlineExceeded:
 		return status.False(v1alpha1.ReasonDeadlineExceeded, fmt.Sprintf(
 				"%d of %d new pods answer, and none more for %d s; the old ones keep serving. See why with "+
 					"kubectl describe pods -l %s=%s, then fix it or declare another image",
@@ -82,25 +96,14 @@ func availability(d *appsv1.Deployment) (verdict status.Verdict, progress status
 	case st.Replicas > st.UpdatedReplicas:
 		return rolling("%d old pods are still to go", st.Replicas-st.UpdatedReplicas)
 	case st.AvailableReplicas < desired && progressing == "NewReplicaSetAvailable":
-		return status.False(v1alpha1.ReasonPodsUnavailable, fmt.Sprintf(
-			"%d of %d pods answer; see why with kubectl describe pods -l %s=%s",
-			st.AvailableReplicas, desired, contract.LabelDeployment, d.Name)), status.Working, v1alpha1.PhaseDegraded
+		return unavailable(d)
 	case st.AvailableReplicas < desired:
 		return rolling("%d of %d pods answer", st.AvailableReplicas, desired)
 	case desired == 0:
-		return status.True(v1alpha1.ReasonSucceeded, "no pod runs, as declared"), status.Done, v1alpha1.PhaseReady
+		return available("no pod runs, as declared")
 	default:
-		return status.True(v1alpha1.ReasonSucceeded, fmt.Sprintf("%d of %d pods answer", st.AvailableReplicas, desired)),
-			status.Done, v1alpha1.PhaseReady
+		return available("%d of %d pods answer", st.AvailableReplicas, desired)
 	}
-}
-
-// desiredOf is the number of pods that a Deployment is to have.
-func desiredOf(d *appsv1.Deployment) int32 {
-	if d.Spec.Replicas == nil {
-		return 1
-	}
-	return *d.Spec.Replicas
 }
 
 // deadlineOf is how long a Deployment's rollout may stand still, in seconds.
@@ -109,6 +112,16 @@ func deadlineOf(d *appsv1.Deployment) int32 {
 		return 600 // the API's default
 	}
 	return *d.Spec.ProgressDeadlineSeconds
+}
+
+func available(format string, args ...any) (status.Verdict, status.Progress, string) {
+	return status.True(v1alpha1.ReasonSucceeded, fmt.Sprintf(format, args...)), status.Done, v1alpha1.PhaseReady
+}
+
+func unavailable(d *appsv1.Deployment) (status.Verdict, status.Progress, string) {
+	return status.False(v1alpha1.ReasonPodsUnavailable, fmt.Sprintf(
+		"%d of %d pods answer; see why with kubectl describe pods -l %s=%s",
+		d.Status.AvailableReplicas, wantedPods(d), contract.LabelDeployment, d.Name)), status.Working, v1alpha1.PhaseDegraded
 }
 
 func progressReason(d *appsv1.Deployment) string {

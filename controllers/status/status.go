@@ -5,6 +5,7 @@ package status
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -94,4 +95,15 @@ func Patch(ctx context.Context, c client.Client, before, after client.Object) (b
 		return false, fmt.Errorf("writing the status of %s: %w", after.GetName(), err)
 	}
 	return true, nil
+}
+
+// noteLimit is the API server's bound on an event's note, in bytes.
+const noteLimit = 1024
+
+// Note cuts a message to what an event can hold.
+func Note(message string) string {
+	if len(message) <= noteLimit {
+		return message
+	}
+	return strings.ToValidUTF8(message[:noteLimit-len("…")], "") + "…"
 }

@@ -56,3 +56,17 @@ func TestSetCutsLongMessages(t *testing.T) {
 		t.Errorf("message has %d bytes, want it cut to %d", got, messageLimit)
 	}
 }
+
+func TestNoteFitsIntoAnEvent(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"short":                          "short",
+		strings.Repeat("x", noteLimit):   strings.Repeat("x", noteLimit),
+		strings.Repeat("x", noteLimit+1): strings.Repeat("x", noteLimit-3) + "…",
+		strings.Repeat("ö", noteLimit):   strings.Repeat("ö", (noteLimit-3)/2) + "…",
+	} {
+		if got := Note(message); got != want {
+			t.Errorf("Note of %d bytes: %d bytes, want %d", len(message), len(got), len(want))
+		}
+	}
+}

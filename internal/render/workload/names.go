@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // hashDigits is the length of the hashes in names. With the longest app name,
@@ -35,8 +37,12 @@ func IsEnvironment(app, object string) bool {
 	return strings.HasPrefix(object, app+"-config-") || strings.HasPrefix(object, app+"-env-")
 }
 
-// shortHash digests values that marshal to JSON in one way only: strings, and
-// maps and slices of them.
+// TemplateHash names what the pods of a Deployment are made from, as the API
+// server has it.
+func TemplateHash(template *corev1.PodTemplateSpec) string { return shortHash(template) }
+
+// shortHash digests values that marshal to JSON in one way only: strings, maps
+// and slices of them, and the API's types.
 func shortHash(values ...any) string {
 	raw, err := json.Marshal(values)
 	if err != nil {
