@@ -17,7 +17,7 @@ MONITORING_CRDS = $(RSOLV_CACHE)/monitoring-crds-$(MONITORING_VERSION)
 MONITORING_VERSION = $(shell sed -n 's|.*prometheus-operator/pkg/apis/monitoring \(v[^ ]*\).*|\1|p' go.mod)
 
 # Packages whose goroutines share memory; the race detector watches their tests.
-RACED = /(controllers|internal/app|internal/flagd|cmd/app)(/|$$)
+RACED = /(internal/app|internal/flagd|cmd/app)(/|$$)
 # What the tests of the operator need in their environment.
 TEST_ENV = KUBEBUILDER_ASSETS="$$(go run ./hack/cluster binaries --print-dir)" RSOLV_MONITORING_CRDS="$(MONITORING_CRDS)"
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
@@ -71,8 +71,8 @@ run: ## Run the app alone, with a database of its own, at http://localhost:8080.
 .PHONY: test
 test: assets monitoring-crds ## Unit, golden, API server and database tests.
 	@hack/deps.sh postgres promtool gcc
-	$(TEST_ENV) go test $$(go list ./... | grep -vE '$(RACED)')
-	$(TEST_ENV) go test -race $$(go list ./... | grep -E '$(RACED)')
+	$(TEST_ENV) go test -timeout 25m $$(go list ./... | grep -vE '$(RACED)')
+	$(TEST_ENV) go test -race -timeout 25m $$(go list ./... | grep -E '$(RACED)')
 	go -C hack/tools test ./...
 
 .PHONY: e2e
