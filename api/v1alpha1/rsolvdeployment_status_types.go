@@ -1,0 +1,244 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// RsolvDeploymentStatus is what the operator observed.
+type RsolvDeploymentStatus struct {
+	// ObservedGeneration is the generation that this status speaks of; -1
+	// before the first look.
+	//
+	// +optional
+	// +kubebuilder:default=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Conditions say how far the rollout has come, and what to do when it is
+	// held.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Phase of the rollout in one word.
+	//
+	// +optional
+	Phase string `json:"phase,omitempty"`
+
+	// Desired number of pods.
+	//
+	// +optional
+	Desired int32 `json:"desired,omitempty"`
+
+	// Replicas is the number of pods that exist, old and new.
+	//
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// Available is the number of pods that answer.
+	//
+	// +optional
+	Available int32 `json:"available,omitempty"`
+
+	// Selector of the pods, for `kubectl scale` and autoscalers.
+	//
+	// +optional
+	Selector string `json:"selector,omitempty"`
+
+	// Image that the pods run, or are being rolled to. It differs from
+	// spec.image while a rollout is held.
+	//
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// Preflight is the record of the last preflight that ended. It outlives
+	// the Job.
+	//
+	// +optional
+	Preflight *PreflightRecord `json:"preflight,omitempty"`
+
+	// Catalog is what the last preflight said about the flags of its image.
+	//
+	// +optional
+	Catalog *CatalogRecord `json:"catalog,omitempty"`
+
+	// Migrations is the record of the last migrations that completed. It
+	// outlives the Job.
+	//
+	// +optional
+	Migrations *MigrationRecord `json:"migrations,omitempty"`
+
+	// FailedMigrations is the record of the attempt at migrations that holds
+	// the rollout. It outlives the Job, so that a failed attempt is repeated
+	// only on request.
+	//
+	// +optional
+	FailedMigrations *MigrationRecord `json:"failedMigrations,omitempty"`
+
+	// SmokeTest is the record of the last smoke test that ended. It outlives
+	// the Job.
+	//
+	// +optional
+	SmokeTest *SmokeTestRecord `json:"smokeTest,omitempty"`
+
+	// LastGood is the last revision whose pods answered and passed the smoke
+	// test. A rollback returns to it.
+	//
+	// +optional
+	LastGood *RevisionRecord `json:"lastGood,omitempty"`
+
+	// RejectedRevision is the revision that is not tried again unless it is
+	// asked for.
+	//
+	// +optional
+	RejectedRevision *RejectedRecord `json:"rejectedRevision,omitempty"`
+
+	// DependencyBackAt is when old pods answered again that had stopped
+	// together with the new ones. The new ones are given time from then on.
+	//
+	// +optional
+	DependencyBackAt *metav1.Time `json:"dependencyBackAt,omitempty"`
+
+	// Settled is what ran when all pods last answered. On the way from there
+	// to another number of pods the app stays available.
+	//
+	// +optional
+	Settled *SettledRecord `json:"settled,omitempty"`
+
+	// Flags that the app's pods are given.
+	//
+	// +optional
+	Flags *FlagsRecord `json:"flags,omitempty"`
+}
+
+// PreflightRecord remembers a preflight that ended.
+type PreflightRecord struct {
+	// Hash of image, command and environment.
+	Hash string `json:"hash"`
+	// Image that ran, as declared.
+	Image string `json:"image"`
+	// Pinned is the same image by its digest, empty when the node knows none.
+	//
+	// +optional
+	Pinned string `json:"pinned,omitempty"`
+	// Passed tells that it found nothing amiss.
+	//
+	// +optional
+	Passed bool `json:"passed,omitempty"`
+	// Attempt is the hash together with the retry annotation that failed.
+	//
+	// +optional
+	Attempt string `json:"attempt,omitempty"`
+	// Failures of this attempt so far.
+	//
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// RetryAt is when a failed preflight runs again.
+	//
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+}
+
+// CatalogRecord sums up the flags that an image knows.
+type CatalogRecord struct {
+	// Hash of the preflight that reported the catalogue.
+	Hash string `json:"hash"`
+	// Digest of the catalogue, as the image reports it.
+	//
+	// +optional
+	Digest string `json:"digest,omitempty"`
+	// Count of flags that the image knows.
+	Count int32 `json:"count"`
+	// Required are the flags that the image cannot do without; the first 256
+	// in order of key.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	// +kubebuilder:validation:MaxItems=256
+	Required []RequiredFlag `json:"required,omitempty"`
+}
+
+// RequiredFlag is a flag that an image cannot do without.
+type RequiredFlag struct {
+	// Key by which the image asks for it.
+	Key string `json:"key"`
+	// Type is Boolean, String, Number or Object.
+	//
+	// +optional
+	Type string `json:"type,omitempty"`
+}
+
+// MigrationRecord remembers migrations that ran.
+type MigrationRecord struct {
+	// Hash of image, command and environment; the migrations of a hash run
+	// once. For a failed attempt, the retry annotation is part of it.
+	Hash string `json:"hash"`
+	// Image that ran.
+	Image string `json:"image"`
+	// Retry is the value of the retry annotation that this attempt answers.
+	//
+	// +optional
+	Retry string `json:"retry,omitempty"`
+	// Message says why an attempt failed, and what to do.
+	//
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// SettledRecord remembers a rollout that was complete.
+type SettledRecord struct {
+	// Template is a digest of what the pods are made from.
+	Template string `json:"template"`
+	// Replicas is the number of pods that were wanted, and answered.
+	Replicas int32 `json:"replicas"`
+}
+
+// RevisionRecord names a revision: what pods are made from.
+type RevisionRecord struct {
+	// Hash of the pod template, which names the copies of settings and secrets
+	// that the pods are given.
+	Hash string `json:"hash"`
+	// Image that the pods run.
+	Image string `json:"image"`
+}
+
+// RejectedRecord remembers a revision that was rolled back.
+type RejectedRecord struct {
+	RevisionRecord `json:",inline"`
+	// Attempt is the hash together with the retry annotation.
+	Attempt string `json:"attempt"`
+	// Reason is the reason of the condition that failed.
+	Reason string `json:"reason"`
+	// Message says what failed.
+	Message string `json:"message"`
+}
+
+// SmokeTestRecord remembers a smoke test that ended.
+type SmokeTestRecord struct {
+	// Revision that was tested.
+	Revision string `json:"revision"`
+	// Passed tells that it went well.
+	//
+	// +optional
+	Passed bool `json:"passed,omitempty"`
+	// Attempt is the revision together with the retry annotation that failed.
+	//
+	// +optional
+	Attempt string `json:"attempt,omitempty"`
+	// Failures of this attempt that were not the revision's fault.
+	//
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// RetryAt is when the smoke test runs again after such a failure.
+	//
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+}
+
+// FlagsRecord sums up the published flags.
+type FlagsRecord struct {
+	// Count of published flags.
+	Count int32 `json:"count"`
+	// Digest of the flags file.
+	Digest string `json:"digest"`
+}
