@@ -32,7 +32,9 @@ func (c *compiler) group(p *Plan) Group {
 		if p.Bounds[i].BusinessHours {
 			record("local_time", c.hours.localTime)
 			record("business_hours", c.hours.open(c.recorded(p.Name, "local_time")))
-			open = "\nand " + c.recorded(p.Name, "business_hours")
+			// The hours are one series; what is measured may be several, told
+			// apart by labels that the hours do not have.
+			open = "\nand on () " + c.recorded(p.Name, "business_hours")
 			break
 		}
 	}

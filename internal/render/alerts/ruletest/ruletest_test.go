@@ -120,21 +120,23 @@ func TestRuleTestsFind(t *testing.T) {
 		threshold string
 		change    func(*alerts.Rule) bool
 	}{
-		"a shorter for":           {"errors", func(r *alerts.Rule) bool { return replace(&r.For, "5m", "4m") }},
-		"a longer for":            {"errors", func(r *alerts.Rule) bool { return replace(&r.For, "5m", "6m") }},
-		"no minimum of traffic":   {"errors", func(r *alerts.Rule) bool { return replace(&r.Expr, ">= 0.1", ">= 0") }},
-		"another label":           {"errors", func(r *alerts.Rule) bool { return replaceLabel(r, "threshold", "critical") }},
-		"a percentage":            {"errors", func(r *alerts.Rule) bool { return replace(&r.Expr, "> 0.05", "> 5") }},
-		"milliseconds as seconds": {"slow", func(r *alerts.Rule) bool { return replace(&r.Expr, "/ 1000 > 1", "> 1") }},
-		"no long window":          {"long", func(r *alerts.Rule) bool { return replace(&r.Expr, "ratio_long", "ratio") }},
-		"the wrong flag":          {"page", func(r *alerts.Rule) bool { return replace(&r.Expr, `"blog"`, `"log"`) }},
-		"a flag forgotten":        {"page", func(r *alerts.Rule) bool { return replace(&r.Expr, "[1h]", "[5m]") }},
-		"a flag turned round":     {"page", func(r *alerts.Rule) bool { return replace(&r.Expr, "== 0", "== 1") }},
-		"no keepFiringFor":        {"page", func(r *alerts.Rule) bool { return replace(&r.KeepFiring, "15m", "") }},
-		"summer time forgotten":   {"traffic", func(r *alerts.Rule) bool { return replace(&r.Expr, "+ 3600 * (", "+ 0 * (") }},
-		"another hour":            {"traffic", func(r *alerts.Rule) bool { return replace(&r.Expr, ">= 540", ">= 600") }},
-		"weekends too":            {"traffic", func(r *alerts.Rule) bool { return replace(&r.Expr, "<= 5", "<= 6") }},
-		"absence as 0":            {"traffic", func(r *alerts.Rule) bool { return replace(&r.Expr, "absent(", "0 == sum(") }},
+		"a shorter for":                {"errors", func(r *alerts.Rule) bool { return replace(&r.For, "5m", "4m") }},
+		"a longer for":                 {"errors", func(r *alerts.Rule) bool { return replace(&r.For, "5m", "6m") }},
+		"no minimum of traffic":        {"errors", func(r *alerts.Rule) bool { return replace(&r.Expr, ">= 0.1", ">= 0") }},
+		"another label":                {"errors", func(r *alerts.Rule) bool { return replaceLabel(r, "threshold", "critical") }},
+		"a percentage":                 {"errors", func(r *alerts.Rule) bool { return replace(&r.Expr, "> 0.05", "> 5") }},
+		"milliseconds as seconds":      {"slow", func(r *alerts.Rule) bool { return replace(&r.Expr, "/ 1000 > 1", "> 1") }},
+		"no long window":               {"long", func(r *alerts.Rule) bool { return replace(&r.Expr, "ratio_long", "ratio") }},
+		"the wrong flag":               {"page", func(r *alerts.Rule) bool { return replace(&r.Expr, `"blog"`, `"log"`) }},
+		"a flag forgotten":             {"page", func(r *alerts.Rule) bool { return replace(&r.Expr, "[1h]", "[5m]") }},
+		"a flag turned round":          {"page", func(r *alerts.Rule) bool { return replace(&r.Expr, "== 0", "== 1") }},
+		"no keepFiringFor":             {"page", func(r *alerts.Rule) bool { return replace(&r.KeepFiring, "15m", "") }},
+		"summer time forgotten":        {"traffic", func(r *alerts.Rule) bool { return replace(&r.Expr, "+ 3600 * (", "+ 0 * (") }},
+		"another hour":                 {"traffic", func(r *alerts.Rule) bool { return replace(&r.Expr, ">= 540", ">= 600") }},
+		"hours by all labels":          {"failures-by-repo", func(r *alerts.Rule) bool { return replace(&r.Expr, "and on () ", "and ") }},
+		"hours by all labels, of pods": {"not-ready", func(r *alerts.Rule) bool { return replace(&r.Expr, "and on () ", "and ") }},
+		"weekends too":                 {"traffic", func(r *alerts.Rule) bool { return replace(&r.Expr, "<= 5", "<= 6") }},
+		"absence as 0":                 {"traffic", func(r *alerts.Rule) bool { return replace(&r.Expr, "absent(", "0 == sum(") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

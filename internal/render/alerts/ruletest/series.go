@@ -39,7 +39,9 @@ func (s *situations) input(phases ...phase) []Series {
 			gauge(named(capacity, s.labels(nil)), phases, func(phase) float64 { return 1000 }),
 		}
 	default:
-		return []Series{gauge(s.plan.Value, phases, func(p phase) float64 { return p.value })}
+		// Most expressions keep labels of their own.
+		series := strings.Replace(s.plan.Value, "{", `{pod="a",`, 1)
+		return []Series{gauge(series, phases, func(p phase) float64 { return p.value })}
 	}
 }
 
