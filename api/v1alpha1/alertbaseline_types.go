@@ -70,6 +70,13 @@ type AlertBaselineSpec struct {
 	//
 	// +optional
 	Outputs *Outputs `json:"outputs,omitempty"`
+
+	// Prometheus is the server that evaluates the rules of this baseline. With
+	// it, the gate of a rollout (spec.rollout.gate of a RsolvDeployment) can ask
+	// for the values of the thresholds.
+	//
+	// +optional
+	Prometheus *MonitoringEndpoint `json:"prometheus,omitempty"`
 }
 
 // LabelValue is the value of a Prometheus label.
