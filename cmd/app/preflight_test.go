@@ -35,7 +35,7 @@ func TestPreflightOfAGoodEnvironment(t *testing.T) {
 		contract.EnvFlagsDir: flagsFolder(t, `{"flags":{`+booleanFlag("blog_enabled")+`,`+booleanFlag("display_draft_blog_posts")+`}}`),
 	}, "preflight")
 	expect(t, l.messages())
-	if l.SchemaVersion != 3 || l.SchemaWanted != 3 {
+	if l.SchemaVersion != newest || l.SchemaWanted != newest {
 		t.Errorf("versions %d and %d", l.SchemaVersion, l.SchemaWanted)
 	}
 	table, line, found := strings.Cut(l.text, "\n"+contract.CatalogLine)

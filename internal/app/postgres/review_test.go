@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -157,7 +158,7 @@ func TestExtraPartsAreFine(t *testing.T) {
 
 // at is what a database at some version says.
 func at(version, compatibleFrom int64, missing ...int64) postgres.Schema {
-	return postgres.Schema{Version: version, Wanted: 3, CompatibleFrom: compatibleFrom, Missing: missing}
+	return postgres.Schema{Version: version, Wanted: newest, CompatibleFrom: compatibleFrom, Missing: missing}
 }
 
 func TestReviewByVersion(t *testing.T) {
@@ -168,55 +169,55 @@ func TestReviewByVersion(t *testing.T) {
 		migrated        bool
 		problems, notes []string // beginnings
 	}{
-		"equal": {schema: at(3, 1), migrated: true},
+		"equal": {schema: at(newest, 1), migrated: true},
 		"behind, before migrating": {
-			schema: at(2, 0, 3),
+			schema: at(newest-1, 0, newest),
 			change: func(live postgres.Shape) { delete(live.Tables, "schema_compatibility") },
-			notes:  []string{"the schema is at version 2, this version needs 3: the migrations come next"},
+			notes:  []string{fmt.Sprintf("the schema is at version %d, this version needs %d: the migrations come next", newest-1, newest)},
 		},
 		"behind, after migrating": {
-			schema:   at(2, 0, 3),
+			schema:   at(newest-1, 0, newest),
 			migrated: true,
-			problems: []string{"the schema is behind: run the migrate command (missing versions [3])"},
+			problems: []string{fmt.Sprintf("the schema is behind: run the migrate command (missing versions [%d])", newest)},
 		},
 		"nothing there": {
-			schema: at(0, 0, 1, 2, 3),
+			schema: at(0, 0, allSteps()...),
 			change: func(live postgres.Shape) { clear(live.Tables) },
-			notes:  []string{"the schema is at version 0, this version needs 3: the migrations come next"},
+			notes:  []string{fmt.Sprintf("the schema is at version 0, this version needs %d: the migrations come next", newest)},
 		},
 		"out of order": {
-			schema:   at(3, 1, 2),
-			problems: []string{"the migrations [2] were never applied although 3 was"},
+			schema:   at(newest, 1, 2),
+			problems: []string{fmt.Sprintf("the migrations [2] were never applied although %d was", newest)},
 		},
 		"ahead and compatible": {
-			schema: at(99, 3),
+			schema: at(99, newest),
 			change: func(live postgres.Shape) {
 				delete(live.Tables["funnel_events"].Indexes, "funnel_events_type_time_idx")
 				live.Tables["customers"].Columns["monthly_limit"] = postgres.Column{Type: "bigint", Default: "DEFAULT 100"}
 			},
 			migrated: true,
 			notes: []string{
-				"the schema is ahead, at version 99; it works with versions from 3 on, this one was built for 3",
+				fmt.Sprintf("the schema is ahead, at version 99; it works with versions from %d on, this one was built for %[1]d", newest),
 				"a newer version changed it: table customers, column monthly_limit has the type bigint",
 				"a newer version changed it: table funnel_events, index funnel_events_type_time_idx is missing",
 			},
 		},
 		"ahead, and a column is gone all the same": {
-			schema:   at(99, 3),
+			schema:   at(99, newest),
 			change:   func(live postgres.Shape) { delete(live.Tables["customers"].Columns, "source") },
 			problems: []string{"table customers, column source is missing"},
 			notes:    []string{"the schema is ahead"},
 		},
 		"ahead and incompatible": {
 			schema:   at(99, 98),
-			problems: []string{"the schema is ahead: it is at version 99 and works with programs built for version 98 or newer; this one was built for 3: run a newer image"},
+			problems: []string{fmt.Sprintf("the schema is ahead: it is at version 99 and works with programs built for version 98 or newer; this one was built for %d: run a newer image", newest)},
 		},
 		"ahead without a word": {
 			schema:   at(99, 0),
-			problems: []string{"the schema is ahead: it is at version 99, this program was built for 3, and the table schema_compatibility does not say"},
+			problems: []string{fmt.Sprintf("the schema is ahead: it is at version 99, this program was built for %d, and the table schema_compatibility does not say", newest)},
 		},
 		"an emptied record without tables": {
-			schema:   postgres.Schema{Wanted: 3, Missing: []int64{1, 2, 3}, RecordEmptied: true},
+			schema:   postgres.Schema{Wanted: newest, Missing: allSteps(), RecordEmptied: true},
 			change:   func(live postgres.Shape) { clear(live.Tables) },
 			problems: []string{"the record of migrations (table goose_db_version) has no row"},
 		},
@@ -243,14 +244,14 @@ func TestInspectReadsTheRecord(t *testing.T) {
 		change string
 		want   postgres.Schema
 	}{
-		{"SELECT", at(3, 1)},
+		{"SELECT", at(newest, 1)},
 		{"INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)", at(99, 1)},
 		{"UPDATE schema_compatibility SET min_version = 98", at(99, 98)},
 		{"DELETE FROM schema_compatibility", at(99, 0)},
-		{"DELETE FROM goose_db_version WHERE version_id IN (2, 99)", at(3, 0, 2)},
-		{"DROP TABLE schema_compatibility", at(3, 0, 2)},
-		{"TRUNCATE goose_db_version", postgres.Schema{Wanted: 3, Missing: []int64{1, 2, 3}, RecordEmptied: true}},
-		{"DROP TABLE goose_db_version", at(0, 0, 1, 2, 3)},
+		{"DELETE FROM goose_db_version WHERE version_id IN (2, 99)", at(newest, 0, 2)},
+		{"DROP TABLE schema_compatibility", at(newest, 0, 2)},
+		{"TRUNCATE goose_db_version", postgres.Schema{Wanted: newest, Missing: allSteps(), RecordEmptied: true}},
+		{"DROP TABLE goose_db_version", at(0, 0, allSteps()...)},
 	} {
 		b.exec(t, tt.change)
 		got, _, err := b.Inspect(t.Context())
@@ -284,9 +285,9 @@ func TestCheckSchemaAhead(t *testing.T) {
 	if err := b.CheckSchema(t.Context()); err != nil {
 		t.Errorf("a compatible schema that is ahead: %v", err)
 	}
-	b.exec(t, "UPDATE schema_compatibility SET min_version = 4")
+	b.exec(t, "UPDATE schema_compatibility SET min_version = 98")
 	err := b.CheckSchema(t.Context())
-	if got := postgres.Redact(err); !strings.HasPrefix(got, "the schema is ahead: it is at version 99 and works with programs built for version 4") {
+	if got := postgres.Redact(err); !strings.HasPrefix(got, "the schema is ahead: it is at version 99 and works with programs built for version 98") {
 		t.Errorf("an incompatible one: %v, %q", err, got)
 	}
 }
