@@ -26,11 +26,12 @@ import (
 
 // parts are what serve runs.
 type parts struct {
-	store         *postgres.Store
-	tracker       *funnel.Tracker
-	monitor       *health.Monitor
-	flags         *flags.Store
-	public, admin http.Handler
+	store   *postgres.Store
+	tracker *funnel.Tracker
+	monitor *health.Monitor
+	flags   *flags.Store
+	public  *web.Server
+	admin   http.Handler
 	// count is the ledger of funnel events.
 	count func(kind app.EventType, outcome app.Outcome, n int)
 }
@@ -68,14 +69,20 @@ func (p *program) connect(
 	if s.flags, err = openFlags(o.flagsDir, log); err != nil {
 		return err
 	}
+	vault, warnings, err := p.credentials(s.store, m, log)
+	if err != nil {
+		return err
+	}
 	if s.admin, err = web.NewAdmin(web.AdminDeps{
-		Ready: s.monitor.Ready, FlagsStatus: s.flags.Status,
+		Ready: s.monitor.Ready, FlagsStatus: s.flags.Status, Warnings: warnings,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}),
 	}); err != nil {
 		return err
 	}
 	deps := web.Deps{
-		Log: log, Now: p.now, Customers: s.store, Keys: s.store, Funnel: s.store, Flags: s.flags, Evaluator: s.flags, Metrics: m,
+		Credentials: vault,
+		Log:         log, Now: p.now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store,
+		Funnel: s.store, Flags: s.flags, Evaluator: s.flags, Metrics: m,
 		DatabaseUp: s.monitor.DatabaseUp, Version: appVersion(), PublicFlags: o.publicFlags, Stopping: ctx.Done(),
 	}
 	if deps.PublicHost, err = p.publicHost(); err != nil {
@@ -91,6 +98,9 @@ func (p *program) connect(
 		return err
 	}
 	deps.Tracker = s.tracker
+	if deps.CORSOrigins, err = p.corsOrigins(); err != nil {
+		return err
+	}
 	if s.public, err = web.New(deps); err != nil { //nolint:contextcheck // a handler has the context of its request
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -61,4 +62,22 @@ func (p *program) publicHost() (string, error) {
 		return "", usagef("%s is %q: use a bare host name, such as rsolv.dev", contract.EnvPublicHost, host)
 	}
 	return host, nil
+}
+
+// corsOrigins is CORS_ORIGINS: origins such as https://app.rsolv.dev.
+func (p *program) corsOrigins() ([]string, error) {
+	var origins []string
+	for part := range strings.SplitSeq(p.getenv(contract.EnvCORSOrigins), ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		u, err := url.Parse(part)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != part {
+			return nil, usagef("%s contains %q: use origins separated by commas, such as https://app.rsolv.dev",
+				contract.EnvCORSOrigins, part)
+		}
+		origins = append(origins, part)
+	}
+	return origins, nil
 }

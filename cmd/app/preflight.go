@@ -29,6 +29,7 @@ var secretVariables = []struct {
 	{"ANTHROPIC_API_KEY", false},
 	{"OPENAI_API_KEY", false},
 	{"OPENROUTER_API_KEY", false},
+	{envProvisioningKey, false},
 	{"GITHUB_WEBHOOK_SECRET", false},
 	{"POSTMARK_API_KEY", false},
 	{"KIT_API_KEY", false},
@@ -78,7 +79,12 @@ func (p *program) checkConfiguration(r *report) {
 	_, sizeErr := p.poolSize()
 	_, proxiesErr := p.trustedProxies()
 	_, hostErr := p.publicHost()
-	for _, err := range []error{sizeErr, proxiesErr, hostErr} {
+	_, originsErr := p.corsOrigins()
+	providers, providersErr := p.providers()
+	for _, warning := range providers.warnings {
+		r.note(contract.CheckConfiguration, warning)
+	}
+	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, providersErr} {
 		r.misconfigured(err)
 	}
 	if problem := urlProblem(p.getenv(contract.EnvDatabaseURL)); problem != "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -175,7 +176,7 @@ func TestPreflightDatabase(t *testing.T) {
 	}
 	l := oneShot(t, map[string]string{contract.EnvDatabaseURL: good.String()}, "preflight")
 	expect(t, l.messages())
-	if !strings.Contains(l.text, "the schema is at version 0, this version needs 3: the migrations come next") {
+	if !strings.Contains(l.text, fmt.Sprintf("the schema is at version 0, this version needs %d: the migrations come next", newest)) {
 		t.Errorf("an empty database:\n%s", l.text)
 	}
 }

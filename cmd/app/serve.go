@@ -148,6 +148,7 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 	group.Go(func() error { return serveOn(adminServer, admin) })
 	group.Go(func() error { parts.monitor.Run(background); return nil })
 	group.Go(func() error { p.upkeep(background, parts, log); return nil })
+	group.Go(func() error { parts.public.Run(background); return nil })
 	group.Go(func() error { return runFlags(background, parts.flags) })
 	group.Go(func() error {
 		defer stopBackground()

@@ -4,7 +4,10 @@
 // It may import the standard library and internal/contract, nothing else.
 package app
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Flags answers the feature flags that the app asks for. Answers may change
 // between two calls.
@@ -30,6 +33,28 @@ type Keys interface {
 	// FindKey returns the owner of the active key with this hash, or
 	// CodeInvalidKey when there is none or its owner is not active.
 	FindKey(ctx context.Context, hash string) (Principal, error)
+}
+
+// KeyRing is the storage of a customer's keys. Errors are *Error with the codes
+// CodeNotFound, CodeConflict and CodeUnavailable.
+type KeyRing interface {
+	// CustomerKeys lists the newest 200 keys, revoked ones included.
+	CustomerKeys(ctx context.Context, customerID int64) ([]Key, error)
+	// AddKey stores a key, or answers CodeConflict at MaxKeys usable ones.
+	AddKey(ctx context.Context, draft KeyDraft) (Key, error)
+	// RevokeKey ends a key at once and for good.
+	RevokeKey(ctx context.Context, customerID, keyID int64, at time.Time) error
+	// RotateKey stores a key with the name, permissions and expiry of another,
+	// which goes on working until the grace is over.
+	RotateKey(ctx context.Context, customerID, keyID int64, hash string, at time.Time, grace time.Duration) (Key, error)
+}
+
+// KeyUse remembers when keys were used.
+type KeyUse interface {
+	TouchKeys(ctx context.Context, used map[int64]time.Time) error
+	// ListenKeys calls changed with the hash of each key that changes, and
+	// listening when it begins to, until ctx ends or it cannot listen.
+	ListenKeys(ctx context.Context, listening func(), changed func(hash string)) error
 }
 
 // FunnelReader answers questions about the funnel.

@@ -21,8 +21,15 @@ const (
 	CodeNotFound       Code = "NOT_FOUND"
 	CodeMethod         Code = "METHOD_NOT_ALLOWED"
 	CodeTooLarge       Code = "BODY_TOO_LARGE"
-	CodeUnavailable    Code = "SERVICE_UNAVAILABLE"
-	CodeInternal       Code = "INTERNAL_ERROR"
+	// CodeRateLimit is the limit of all requests of a customer, CodeRateLimited
+	// that of one endpoint.
+	CodeRateLimit   Code = "RATE_LIMIT_EXCEEDED"
+	CodeRateLimited Code = "RATE_LIMITED"
+	// CodeUsageLimit says that the month's usage is used up.
+	CodeUsageLimit  Code = "USAGE_LIMIT_EXCEEDED"
+	CodeConflict    Code = "CONFLICT"
+	CodeUnavailable Code = "SERVICE_UNAVAILABLE"
+	CodeInternal    Code = "INTERNAL_ERROR"
 )
 
 // FieldError says what is wrong with one field of a request, and how to put it
@@ -74,6 +81,14 @@ func Invalid(fields ...FieldError) *Error {
 		parts[i] = f.Field + " " + f.Message
 	}
 	return &Error{Code: CodeValidation, Message: strings.Join(parts, "; "), Fields: fields}
+}
+
+// TooMany returns an error for a request over a limit, which passes at reset.
+func TooMany(code Code, limit int, now, reset time.Time) *Error {
+	return &Error{
+		Code: code, Message: fmt.Sprintf("Rate limit exceeded: at most %d requests per minute", limit),
+		RetryAfter: max(time.Second, reset.Sub(now).Truncate(time.Second)+time.Second),
+	}
 }
 
 // Unavailable returns a CodeUnavailable error: the database is away for now.

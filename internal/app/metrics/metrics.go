@@ -23,6 +23,10 @@ type Metrics struct {
 	events     map[app.Fate]prometheus.Counter
 	onboarded  prometheus.Counter
 	onboardErr prometheus.Counter
+	allowed    *prometheus.CounterVec
+	exceeded   *prometheus.CounterVec
+	keys       *prometheus.CounterVec
+	vends      *prometheus.CounterVec
 }
 
 // New registers every collector. It fails when one of them is registered
@@ -50,6 +54,20 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 			Name: "rsolv_customer_onboarding_failed_total", Help: "Onboarding requests that failed, bad input included.",
 		}),
 	}
+	m.allowed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rsolv_rate_limiter_requests_allowed_total", Help: "Requests within a rate limit, by the action that is limited.",
+	}, []string{"action"})
+	m.exceeded = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rsolv_rate_limiter_limit_exceeded_total", Help: "Requests refused by a rate limit, by the action that is limited.",
+	}, []string{"action"})
+	m.keys = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rsolv_api_key_validations_total",
+		Help: "API keys that were presented, or missing, by outcome (valid, missing, invalid, forbidden, unavailable).",
+	}, []string{"outcome"})
+	m.vends = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rsolv_credential_vends_total",
+		Help: "Providers that were asked for in exchanges, by mode (mint, static, none) and outcome (vended, refused, unavailable, failed).",
+	}, []string{"provider", "mode", "outcome"})
 	for _, kind := range app.EventTypes() {
 		for _, outcome := range app.Outcomes() {
 			m.events[app.Fate{Type: kind, Outcome: outcome}] = events.WithLabelValues(string(kind), string(outcome))
@@ -61,7 +79,7 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
-		m.http, m.queries, events, m.onboarded, m.onboardErr, build,
+		m.http, m.queries, events, m.onboarded, m.onboardErr, m.allowed, m.exceeded, m.keys, m.vends, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := reg.Register(c); err != nil {
@@ -146,6 +164,23 @@ func (m *Metrics) CountOnboarding(ok bool) {
 	} else {
 		m.onboardErr.Inc()
 	}
+}
+
+// CountLimit counts one request against the limit of an action.
+func (m *Metrics) CountLimit(action string, allowed bool) {
+	if allowed {
+		m.allowed.WithLabelValues(action).Inc()
+	} else {
+		m.exceeded.WithLabelValues(action).Inc()
+	}
+}
+
+// CountKeyValidation counts one presented key.
+func (m *Metrics) CountKeyValidation(outcome string) { m.keys.WithLabelValues(outcome).Inc() }
+
+// CountVend counts one provider of an exchange.
+func (m *Metrics) CountVend(provider, mode, outcome string) {
+	m.vends.WithLabelValues(provider, mode, outcome).Inc()
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -91,7 +91,11 @@ func (s *Store) Customer(ctx context.Context, id int64) (app.Customer, error) {
 	if err != nil {
 		return app.Customer{}, classify(fmt.Errorf("reading a customer: %w", err))
 	}
-	return customer(row), nil
+	c := customer(row.Customer)
+	if !row.UsageIsCurrent {
+		c.CurrentUsage = 0
+	}
+	return c, nil
 }
 
 func customer(row db.Customer) app.Customer {

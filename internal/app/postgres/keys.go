@@ -22,7 +22,10 @@ func (s *Store) FindKey(ctx context.Context, hash string) (app.Principal, error)
 	if err != nil {
 		return app.Principal{}, classify(fmt.Errorf("looking up an API key: %w", err))
 	}
-	return app.Principal{KeyID: row.ID, CustomerID: row.CustomerID, Permissions: row.Permissions}, nil
+	return app.Principal{
+		KeyID: row.ID, CustomerID: row.CustomerID, Permissions: row.Permissions, Internal: row.Internal,
+		ExpiresAt: timeOf(row.ExpiresAt),
+	}, nil
 }
 
 // Grant is the outcome of GrantPermission.

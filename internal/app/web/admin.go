@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
@@ -15,6 +16,9 @@ type AdminDeps struct {
 	Ready       func() error
 	Metrics     http.Handler
 	FlagsStatus func() contract.FlagsStatus
+	// Warnings are what readiness says beside ok: what is missing, and is no
+	// reason to take requests away.
+	Warnings []string
 }
 
 // NewAdmin returns the handler of the admin listener, which is for the cluster
@@ -32,7 +36,7 @@ func NewAdmin(d AdminDeps) (http.Handler, error) {
 			writeText(w, http.StatusServiceUnavailable, err.Error()+"\n")
 			return
 		}
-		writeText(w, http.StatusOK, "ok\n")
+		writeText(w, http.StatusOK, strings.Join(append([]string{"ok"}, d.Warnings...), "\nwarning: ")+"\n")
 	})
 	mux.HandleFunc("GET "+contract.FlagsStatusPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

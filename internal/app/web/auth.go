@@ -19,22 +19,53 @@ var keySecurity = []map[string][]string{{"apiKey": {}}, {"bearer": {}}}
 // for a permission when one is named.
 func (s *server) authenticated(op huma.Operation, permission string) huma.Operation {
 	op.Security = keySecurity
-	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusServiceUnavailable)
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable)
+	if permission != "" {
+		op.Errors = append(op.Errors, http.StatusForbidden)
+	}
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		principal, err := s.authenticate(r, permission)
-		if err != nil {
-			s.logUnexpected(r.Context(), err)
-			writeProblem(w, r, err)
-			return
+		if s.admit(w, r, permission) {
+			next(ctx)
 		}
+	})
+	return op
+}
+
+// admit answers a request that has no good key, lacks the permission or is one
+// too many, and says whether it may go on. It reads nothing of the body.
+func (s *server) admit(w http.ResponseWriter, r *http.Request, permission string) bool {
+	principal, err := s.authenticate(r, permission)
+	s.countKey(err)
+	if err == nil {
 		i := infoOf(r.Context())
 		i.principal = &principal
 		// Whoever looks at the funnel must not change it by looking.
 		i.untracked = permission == app.PermissionAdmin
-		next(ctx)
-	})
-	return op
+		s.use.touch(principal.KeyID, s.d.Now())
+		err = s.limitRequest(w, r, principal)
+	}
+	if err != nil {
+		s.logUnexpected(r.Context(), err)
+		writeProblem(w, r, err)
+		return false
+	}
+	return true
+}
+
+func (s *server) countKey(err error) {
+	switch app.CodeOf(err) {
+	case "":
+		s.d.Metrics.CountKeyValidation("valid")
+	case app.CodeAuthRequired:
+		s.d.Metrics.CountKeyValidation("missing")
+	case app.CodeInvalidKey:
+		s.d.Metrics.CountKeyValidation("invalid")
+	case app.CodeForbidden:
+		s.d.Metrics.CountKeyValidation("forbidden")
+	default:
+		s.d.Metrics.CountKeyValidation("unavailable")
+	}
 }
 
 func (s *server) authenticate(r *http.Request, permission string) (app.Principal, error) {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/content"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/credentials"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
@@ -97,8 +98,13 @@ func newSite(t *testing.T, databaseURL string, change func(*Deps)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	vault, err := credentials.New(credentials.Options{Store: s.store, Log: log, Now: time.Now, Metrics: m})
+	if err != nil {
+		t.Fatal(err)
+	}
 	deps := Deps{
-		Log: log, Now: time.Now, Customers: s.store, Keys: s.store, Funnel: s.store, Tracker: s.tracker,
+		Credentials: vault,
+		Log:         log, Now: time.Now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store, Funnel: s.store, Tracker: s.tracker,
 		Flags: s.flags, Evaluator: flags.Defaults(log), Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
 	}
 	if change != nil {
@@ -107,7 +113,11 @@ func newSite(t *testing.T, databaseURL string, change func(*Deps)) *site {
 	if s.server, err = newServer(deps); err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(s.server.wrap(s.server.mux))
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var beside sync.WaitGroup
+	beside.Go(func() { s.server.run(ctx) })
+	t.Cleanup(func() { stop(); beside.Wait() })
+	web := httptest.NewServer(s.server.wrap(s.server.crossOrigins(s.server.mux)))
 	t.Cleanup(web.Close)
 	s.url = web.URL
 	return s

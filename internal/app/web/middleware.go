@@ -59,6 +59,10 @@ func (s *server) wrap(routes http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set("X-Request-Id", i.id)
 		rec.Header().Set("X-Content-Type-Options", "nosniff")
+		rec.Header().Set("X-Frame-Options", "DENY")
+		if s.secure(r) {
+			rec.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		s.serve(routes, rec, r)
 		if rec.status == 0 {
 			rec.status = http.StatusOK

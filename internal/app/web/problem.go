@@ -27,6 +27,9 @@ type Problem struct {
 	Code      string           `json:"code" doc:"The kind of failure, for programs." example:"VALIDATION_FAILED"`
 	RequestID string           `json:"requestId" doc:"Names this request in the log."`
 	Errors    []app.FieldError `json:"errors,omitempty" doc:"One entry for each bad field."`
+	// Clients of different endpoints read one name or the other.
+	RetryAfter      int `json:"retry_after,omitempty" doc:"Seconds until trying again may help; as the header Retry-After."`
+	RetryAfterCamel int `json:"retryAfter,omitempty" doc:"The same as retry_after."`
 
 	retryAfter time.Duration
 }
@@ -71,6 +74,10 @@ var statusOf = map[app.Code]int{
 	app.CodeNotFound:       http.StatusNotFound,
 	app.CodeMethod:         http.StatusMethodNotAllowed,
 	app.CodeTooLarge:       http.StatusRequestEntityTooLarge,
+	app.CodeRateLimit:      http.StatusTooManyRequests,
+	app.CodeRateLimited:    http.StatusTooManyRequests,
+	app.CodeUsageLimit:     http.StatusForbidden,
+	app.CodeConflict:       http.StatusConflict,
 	app.CodeUnavailable:    http.StatusServiceUnavailable,
 	app.CodeInternal:       http.StatusInternalServerError,
 }
@@ -86,7 +93,12 @@ func newProblem(ctx context.Context, err error) *Problem {
 	if !ok {
 		status = http.StatusInternalServerError
 	}
+	seconds := 0
+	if status == http.StatusTooManyRequests {
+		seconds = int(known.RetryAfter.Round(time.Second) / time.Second)
+	}
 	return &Problem{
+		RetryAfter: seconds, RetryAfterCamel: seconds,
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Detail: known.Message, Message: known.Message, Code: string(known.Code), RequestID: infoOf(ctx).id,
 		Errors: known.Fields, retryAfter: known.RetryAfter,
@@ -100,7 +112,7 @@ func frameworkProblem(ctx context.Context, status int, message string, errs []er
 	case status == http.StatusUnsupportedMediaType:
 		e = &app.Error{Code: app.CodeInvalidRequest, Message: "The body's content type is not supported: send application/json"}
 	case status == http.StatusRequestEntityTooLarge:
-		e.Code, e.Message = app.CodeTooLarge, "The body is larger than 1 MiB: send less"
+		e.Code, e.Message = app.CodeTooLarge, "The body is larger than this endpoint takes: send less"
 	case status == http.StatusUnprocessableEntity && len(e.Fields) > 0:
 		e = app.Invalid(e.Fields...)
 	case status == http.StatusUnprocessableEntity:
@@ -156,7 +168,7 @@ var plainMessages = []struct {
 }{
 	{regexp.MustCompile(`^expected number >= (\S+)$`), "must be at least $1"},
 	{regexp.MustCompile(`^expected number <= (\S+)$`), "must be at most $1"},
-	{regexp.MustCompile(`^invalid integer$`), "must be a whole number"},
+	{regexp.MustCompile(`^(invalid|expected) integer$`), "must be a whole number"},
 	{regexp.MustCompile(`^expected (string|object|array|number|boolean)$`), "must be of the JSON type $1"},
 	{regexp.MustCompile(`^request body is required$`), "is required: send a JSON object"},
 }

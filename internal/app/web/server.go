@@ -17,6 +17,8 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/credentials"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/ratelimit"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/flagd"
 )
@@ -24,6 +26,10 @@ import (
 // Metrics is what the server counts.
 type Metrics interface {
 	ObserveHTTP(method, path string, status int, took time.Duration)
+	// CountLimit counts a request against the limit of an action.
+	CountLimit(action string, allowed bool)
+	// CountKeyValidation counts a presented key by what became of it.
+	CountKeyValidation(outcome string)
 	CountEvents(kind app.EventType, outcome app.Outcome, n int)
 	CountOnboarding(ok bool)
 }
@@ -44,16 +50,20 @@ type Evaluator interface {
 // Deps is what the public listener needs; all of it is required except what
 // follows Version.
 type Deps struct {
-	Log       *slog.Logger
-	Now       func() time.Time
-	Customers app.Customers
-	Keys      app.Keys
-	Funnel    app.FunnelReader
-	Tracker   app.Tracker
-	Flags     app.Flags
-	Evaluator Evaluator
-	Metrics   Metrics
-	Blog      *blog.Blog
+	Log         *slog.Logger
+	Now         func() time.Time
+	Customers   app.Customers
+	Keys        app.Keys
+	KeyRing     app.KeyRing
+	KeyUse      app.KeyUse
+	Limits      ratelimit.Store
+	Credentials *credentials.Service
+	Funnel      app.FunnelReader
+	Tracker     app.Tracker
+	Flags       app.Flags
+	Evaluator   Evaluator
+	Metrics     Metrics
+	Blog        *blog.Blog
 	// DatabaseUp says whether the database answered when it was last asked.
 	DatabaseUp func() bool
 	Version    string
@@ -61,6 +71,9 @@ type Deps struct {
 	// PublicHost is the host in absolute links; the request's when empty.
 	PublicHost     string
 	TrustedProxies []netip.Prefix
+	// CORSOrigins are the origins whose pages may call what browsers call: the
+	// evaluation of flags, tracking, and the OpenAPI document.
+	CORSOrigins []string
 	// PublicFlags are the keys of the flags that may be evaluated without an
 	// API key.
 	PublicFlags []string
@@ -69,26 +82,39 @@ type Deps struct {
 }
 
 type server struct {
-	d     Deps
-	api   huma.API
-	mux   *http.ServeMux
-	keys  *keyCache
-	pages map[string]*template.Template
+	d      Deps
+	api    huma.API
+	mux    *http.ServeMux
+	keys   *keyCache
+	use    keyUse
+	pages  map[string]*template.Template
+	limits *ratelimit.Limiter
 	// streams counts the open event streams.
 	streams atomic.Int64
 }
 
+// Server is the handler of the public listener, and what runs beside it.
+type Server struct {
+	http.Handler
+	s *server
+}
+
 // New returns the handler of the public listener.
-func New(d Deps) (http.Handler, error) {
+func New(d Deps) (*Server, error) {
 	s, err := newServer(d)
 	if err != nil {
 		return nil, err
 	}
-	return s.wrap(s.mux), nil
+	return &Server{Handler: s.wrap(s.crossOrigins(s.mux)), s: s}, nil
 }
 
+// Run does what belongs to requests and need not be waited for: it stores when
+// keys were used, hears which keys changed, and leases slices of rate limits.
+// It ends with ctx, after a last store.
+func (s *Server) Run(ctx context.Context) { s.s.run(ctx) }
+
 func newServer(d Deps) (*server, error) {
-	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.Funnel == nil || d.Tracker == nil ||
+	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.KeyRing == nil || d.KeyUse == nil || d.Limits == nil || d.Credentials == nil || d.Funnel == nil || d.Tracker == nil ||
 		d.Flags == nil || d.Evaluator == nil || d.Metrics == nil || d.Blog == nil || d.DatabaseUp == nil || d.Version == "" {
 		return nil, errors.New("web.New: a required dependency is missing")
 	}
@@ -97,6 +123,9 @@ func newServer(d Deps) (*server, error) {
 		return nil, err
 	}
 	s := &server{d: d, mux: http.NewServeMux(), keys: newKeyCache(d.Keys, d.Now), pages: pages}
+	s.limits = ratelimit.New(d.Limits, d.Now, func(err error) {
+		d.Log.Warn("rate limits are each process's own at the moment", "error", err)
+	})
 	s.api = humago.New(s.mux, apiConfig(d.Version))
 	s.routes()
 	return s, nil
@@ -106,6 +135,8 @@ func newServer(d Deps) (*server, error) {
 func (s *server) routes() {
 	s.registerOnboard()
 	s.registerCustomer()
+	s.registerKeys()
+	s.registerCredentials()
 	s.registerFunnel()
 	s.registerHealth()
 	s.registerFlags()
@@ -114,6 +145,7 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /blog/{slug}", s.blogPost)
 	s.mux.HandleFunc("GET /blog/rss.xml", s.blogRSS)
 	s.mux.HandleFunc("GET /static/style.css", serveStyle)
+	s.registerDocs()
 	s.mux.HandleFunc("/", s.notFound)
 }
 

@@ -11,34 +11,44 @@ import (
 )
 
 const getCustomer = `-- name: GetCustomer :one
-SELECT id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at FROM customers WHERE id = $1
+SELECT c.id, c.name, c.email, c.active, c.internal, c.subscription_type, c.subscription_state, c.credit_balance, c.monthly_limit, c.current_usage, c.trial_fixes_limit, c.trial_fixes_used, c.source, c.inserted_at, c.updated_at, c.usage_month, c.email_verified_at, c.approved_at, (c.usage_month >= date_trunc('month', now() AT TIME ZONE 'UTC')::date)::bool AS usage_is_current
+FROM customers c WHERE c.id = $1
 `
 
-func (q *Queries) GetCustomer(ctx context.Context, id int64) (Customer, error) {
+type GetCustomerRow struct {
+	Customer       Customer
+	UsageIsCurrent bool
+}
+
+func (q *Queries) GetCustomer(ctx context.Context, id int64) (GetCustomerRow, error) {
 	row := q.db.QueryRow(ctx, getCustomer, id)
-	var i Customer
+	var i GetCustomerRow
 	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.Email,
-		&i.Active,
-		&i.Internal,
-		&i.SubscriptionType,
-		&i.SubscriptionState,
-		&i.CreditBalance,
-		&i.MonthlyLimit,
-		&i.CurrentUsage,
-		&i.TrialFixesLimit,
-		&i.TrialFixesUsed,
-		&i.Source,
-		&i.InsertedAt,
-		&i.UpdatedAt,
+		&i.Customer.ID,
+		&i.Customer.Name,
+		&i.Customer.Email,
+		&i.Customer.Active,
+		&i.Customer.Internal,
+		&i.Customer.SubscriptionType,
+		&i.Customer.SubscriptionState,
+		&i.Customer.CreditBalance,
+		&i.Customer.MonthlyLimit,
+		&i.Customer.CurrentUsage,
+		&i.Customer.TrialFixesLimit,
+		&i.Customer.TrialFixesUsed,
+		&i.Customer.Source,
+		&i.Customer.InsertedAt,
+		&i.Customer.UpdatedAt,
+		&i.Customer.UsageMonth,
+		&i.Customer.EmailVerifiedAt,
+		&i.Customer.ApprovedAt,
+		&i.UsageIsCurrent,
 	)
 	return i, err
 }
 
 const getCustomerByEmail = `-- name: GetCustomerByEmail :one
-SELECT id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at FROM customers WHERE lower(email) = lower($1)
+SELECT id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at, usage_month, email_verified_at, approved_at FROM customers WHERE lower(email) = lower($1)
 `
 
 func (q *Queries) GetCustomerByEmail(ctx context.Context, email string) (Customer, error) {
@@ -60,6 +70,9 @@ func (q *Queries) GetCustomerByEmail(ctx context.Context, email string) (Custome
 		&i.Source,
 		&i.InsertedAt,
 		&i.UpdatedAt,
+		&i.UsageMonth,
+		&i.EmailVerifiedAt,
+		&i.ApprovedAt,
 	)
 	return i, err
 }
@@ -93,7 +106,7 @@ func (q *Queries) InsertCredit(ctx context.Context, arg InsertCreditParams) erro
 const insertCustomer = `-- name: InsertCustomer :one
 INSERT INTO customers (name, email, internal, subscription_type, credit_balance, monthly_limit, trial_fixes_limit, source, inserted_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
-RETURNING id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at
+RETURNING id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at, usage_month, email_verified_at, approved_at
 `
 
 type InsertCustomerParams struct {
@@ -137,6 +150,9 @@ func (q *Queries) InsertCustomer(ctx context.Context, arg InsertCustomerParams) 
 		&i.Source,
 		&i.InsertedAt,
 		&i.UpdatedAt,
+		&i.UsageMonth,
+		&i.EmailVerifiedAt,
+		&i.ApprovedAt,
 	)
 	return i, err
 }

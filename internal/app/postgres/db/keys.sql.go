@@ -21,17 +21,45 @@ func (q *Queries) CountActiveKeys(ctx context.Context, customerID int64) (int64,
 	return count, err
 }
 
+const countUsableKeys = `-- name: CountUsableKeys :one
+SELECT count(*) FROM api_keys
+WHERE customer_id = $1 AND active AND (expires_at IS NULL OR expires_at > now())
+`
+
+func (q *Queries) CountUsableKeys(ctx context.Context, customerID int64) (int64, error) {
+	row := q.db.QueryRow(ctx, countUsableKeys, customerID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const expireKey = `-- name: ExpireKey :exec
+UPDATE api_keys SET expires_at = $1::timestamptz
+WHERE id = $2 AND (expires_at IS NULL OR expires_at > $1::timestamptz)
+`
+
+type ExpireKeyParams struct {
+	ExpiresAt time.Time
+	ID        int64
+}
+
+func (q *Queries) ExpireKey(ctx context.Context, arg ExpireKeyParams) error {
+	_, err := q.db.Exec(ctx, expireKey, arg.ExpiresAt, arg.ID)
+	return err
+}
+
 const findActiveKey = `-- name: FindActiveKey :one
-SELECT k.id, k.customer_id, k.permissions, c.internal
+SELECT k.id, k.customer_id, k.permissions, k.expires_at, c.internal
 FROM api_keys k
 JOIN customers c ON c.id = k.customer_id
-WHERE k.key_hash = $1 AND k.active AND c.active
+WHERE k.key_hash = $1 AND k.active AND c.active AND (k.expires_at IS NULL OR k.expires_at > now())
 `
 
 type FindActiveKeyRow struct {
 	ID          int64
 	CustomerID  int64
 	Permissions []string
+	ExpiresAt   *time.Time
 	Internal    bool
 }
 
@@ -42,7 +70,45 @@ func (q *Queries) FindActiveKey(ctx context.Context, keyHash string) (FindActive
 		&i.ID,
 		&i.CustomerID,
 		&i.Permissions,
+		&i.ExpiresAt,
 		&i.Internal,
+	)
+	return i, err
+}
+
+const getKeyForUpdate = `-- name: GetKeyForUpdate :one
+SELECT id, name, permissions, active, inserted_at, expires_at, revoked_at, last_used_at
+FROM api_keys WHERE customer_id = $1 AND id = $2 FOR UPDATE
+`
+
+type GetKeyForUpdateParams struct {
+	CustomerID int64
+	ID         int64
+}
+
+type GetKeyForUpdateRow struct {
+	ID          int64
+	Name        string
+	Permissions []string
+	Active      bool
+	InsertedAt  time.Time
+	ExpiresAt   *time.Time
+	RevokedAt   *time.Time
+	LastUsedAt  *time.Time
+}
+
+func (q *Queries) GetKeyForUpdate(ctx context.Context, arg GetKeyForUpdateParams) (GetKeyForUpdateRow, error) {
+	row := q.db.QueryRow(ctx, getKeyForUpdate, arg.CustomerID, arg.ID)
+	var i GetKeyForUpdateRow
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Permissions,
+		&i.Active,
+		&i.InsertedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.LastUsedAt,
 	)
 	return i, err
 }
@@ -66,8 +132,8 @@ func (q *Queries) GrantPermission(ctx context.Context, arg GrantPermissionParams
 }
 
 const insertAPIKey = `-- name: InsertAPIKey :one
-INSERT INTO api_keys (customer_id, name, key_hash, permissions, inserted_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO api_keys (customer_id, name, key_hash, permissions, expires_at, inserted_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 RETURNING id
 `
 
@@ -76,6 +142,7 @@ type InsertAPIKeyParams struct {
 	Name        string
 	KeyHash     string
 	Permissions []string
+	ExpiresAt   *time.Time
 	Now         time.Time
 }
 
@@ -85,11 +152,86 @@ func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) (int
 		arg.Name,
 		arg.KeyHash,
 		arg.Permissions,
+		arg.ExpiresAt,
 		arg.Now,
 	)
 	var id int64
 	err := row.Scan(&id)
 	return id, err
+}
+
+const listKeys = `-- name: ListKeys :many
+SELECT id, name, permissions, active, inserted_at, expires_at, revoked_at, last_used_at
+FROM api_keys WHERE customer_id = $1 ORDER BY id DESC LIMIT 200
+`
+
+type ListKeysRow struct {
+	ID          int64
+	Name        string
+	Permissions []string
+	Active      bool
+	InsertedAt  time.Time
+	ExpiresAt   *time.Time
+	RevokedAt   *time.Time
+	LastUsedAt  *time.Time
+}
+
+func (q *Queries) ListKeys(ctx context.Context, customerID int64) ([]ListKeysRow, error) {
+	rows, err := q.db.Query(ctx, listKeys, customerID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListKeysRow
+	for rows.Next() {
+		var i ListKeysRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Permissions,
+			&i.Active,
+			&i.InsertedAt,
+			&i.ExpiresAt,
+			&i.RevokedAt,
+			&i.LastUsedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockCustomer = `-- name: LockCustomer :one
+SELECT active FROM customers WHERE id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockCustomer(ctx context.Context, id int64) (bool, error) {
+	row := q.db.QueryRow(ctx, lockCustomer, id)
+	var active bool
+	err := row.Scan(&active)
+	return active, err
+}
+
+const revokeKey = `-- name: RevokeKey :execrows
+UPDATE api_keys SET active = false, revoked_at = $1 WHERE customer_id = $2 AND id = $3 AND active
+`
+
+type RevokeKeyParams struct {
+	Now        *time.Time
+	CustomerID int64
+	ID         int64
+}
+
+func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, revokeKey, arg.Now, arg.CustomerID, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const setInternal = `-- name: SetInternal :execrows
@@ -107,4 +249,20 @@ func (q *Queries) SetInternal(ctx context.Context, arg SetInternalParams) (int64
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const touchKeys = `-- name: TouchKeys :exec
+UPDATE api_keys k SET last_used_at = u.at
+FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::timestamptz[]) AS at) u
+WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)
+`
+
+type TouchKeysParams struct {
+	Ids   []int64
+	Times []time.Time
+}
+
+func (q *Queries) TouchKeys(ctx context.Context, arg TouchKeysParams) error {
+	_, err := q.db.Exec(ctx, touchKeys, arg.Ids, arg.Times)
+	return err
 }

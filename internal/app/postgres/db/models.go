@@ -19,6 +19,24 @@ type ApiKey struct {
 	Permissions []string
 	Active      bool
 	InsertedAt  time.Time
+	ExpiresAt   *time.Time
+	RevokedAt   *time.Time
+	LastUsedAt  *time.Time
+}
+
+type Credential struct {
+	ID         string
+	CustomerID int64
+	ApiKeyID   *int64
+	Provider   string
+	Mode       string
+	SecretHash string
+	Reference  string
+	GithubJob  string
+	GithubRun  string
+	ExpiresAt  time.Time
+	RevokedAt  *time.Time
+	InsertedAt time.Time
 }
 
 type CreditTransaction struct {
@@ -47,6 +65,9 @@ type Customer struct {
 	Source            string
 	InsertedAt        time.Time
 	UpdatedAt         time.Time
+	UsageMonth        time.Time
+	EmailVerifiedAt   *time.Time
+	ApprovedAt        *time.Time
 }
 
 type CustomerJourney struct {
@@ -121,6 +142,14 @@ type FunnelMilestone struct {
 	ReachedAt  time.Time
 }
 
+type RateLimit struct {
+	Action      string
+	Subject     string
+	WindowStart time.Time
+	Used        int32
+	Granted     int32
+}
+
 type SchemaCompatibility struct {
 	Singleton  bool
 	MinVersion int64
@@ -129,4 +158,14 @@ type SchemaCompatibility struct {
 type SmokeTestToken struct {
 	TokenHash string
 	ExpiresAt time.Time
+}
+
+type UsageReport struct {
+	ID           int64
+	CustomerID   int64
+	Provider     string
+	TokensUsed   int64
+	RequestCount int64
+	JobID        string
+	InsertedAt   time.Time
 }

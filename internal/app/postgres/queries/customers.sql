@@ -8,7 +8,8 @@ INSERT INTO credit_transactions (customer_id, amount, balance_after, source, met
 VALUES (@customer_id, @amount, @balance_after, @source, @metadata, @now);
 
 -- name: GetCustomer :one
-SELECT * FROM customers WHERE id = @id;
+SELECT sqlc.embed(c), (c.usage_month >= date_trunc('month', now() AT TIME ZONE 'UTC')::date)::bool AS usage_is_current
+FROM customers c WHERE c.id = @id;
 
 -- name: GetCustomerByEmail :one
 SELECT * FROM customers WHERE lower(email) = lower(@email);
