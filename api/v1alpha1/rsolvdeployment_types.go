@@ -56,10 +56,37 @@ type RsolvDeploymentSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Secrets []SecretSource `json:"secrets,omitempty"`
 
+	// Env are further variables of the app that are no secret, for example
+	// {name: PUBLIC_FLAGS, value: blog}.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Env []EnvVar `json:"env,omitempty"`
+
 	// Ingress publishes the app. Only the public port is ever exposed.
 	//
 	// +optional
 	Ingress *Ingress `json:"ingress,omitempty"`
+
+	// Gateway publishes the app by an HTTPRoute of the Gateway API, instead of
+	// an Ingress, or beside it while you move from one to the other.
+	//
+	// +optional
+	Gateway *Gateway `json:"gateway,omitempty"`
+
+	// Metrics lets the Prometheus of prometheus-operator find the pods, by a
+	// ServiceMonitor. `metrics: {}` does with defaults.
+	//
+	// +optional
+	Metrics *Metrics `json:"metrics,omitempty"`
+
+	// NetworkPolicy closes the pods to traffic that they need not have.
+	// `networkPolicy: {}` does with defaults.
+	//
+	// +optional
+	NetworkPolicy *NetworkPolicy `json:"networkPolicy,omitempty"`
 
 	// Resources of the app's container. The default requests 100m CPU and
 	// 256Mi memory and limits memory to 512Mi.
@@ -67,6 +94,37 @@ type RsolvDeploymentSpec struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resource claims are not supported; use requests and limits"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// NodeSelector are labels that a node must have to run pods of the app,
+	// its Jobs included.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 316 && !format.qualifiedName().validate(k).hasValue() && !format.labelValue().validate(self[k]).hasValue())",message="a label is a name such as disktype or example.com/pool, and a value of at most 63 letters, digits, -, _ and ."
+	NodeSelector map[string]KubernetesLabelValue `json:"nodeSelector,omitempty"`
+
+	// Tolerations let pods of the app, its Jobs included, run on nodes with
+	// these taints.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Tolerations []Toleration `json:"tolerations,omitempty"`
+
+	// TopologySpread spreads the pods that serve. Leave it out and they are
+	// spread over the nodes where that is possible.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=topologyKey
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	TopologySpread []TopologySpread `json:"topologySpread,omitempty"`
+
+	// ServiceAccount tunes the pods' identity.
+	//
+	// +optional
+	ServiceAccount *ServiceAccount `json:"serviceAccount,omitempty"`
 
 	// Flags says how the flags of this app may be named, and whether a rollout
 	// waits for those that its image needs.

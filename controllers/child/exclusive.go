@@ -61,8 +61,10 @@ var (
 	}}
 	budget = shape{fields: map[string]shape{
 		"minAvailable": {},
-		"selector":     {exact: true, fields: map[string]shape{"matchLabels": declaredOnly}},
+		"selector":     choice,
 	}}
+	// choice is by the labels that are declared, and by nothing else.
+	choice     = shape{exact: true, fields: map[string]shape{"matchLabels": declaredOnly}}
 	ruleGroups = shape{key: "name", element: &declaredOnly}
 )
 
@@ -72,6 +74,8 @@ var exclusive = map[schema.GroupKind]shape{
 	{Kind: "Service"}:                                        in("spec", shape{fields: map[string]shape{"selector": declaredOnly}}),
 	{Group: "apps", Kind: "Deployment"}:                      in("spec", in("template", in("spec", pod))),
 	{Group: "monitoring.coreos.com", Kind: "PrometheusRule"}: in("spec", shape{fields: map[string]shape{"groups": ruleGroups}}),
+	{Group: "monitoring.coreos.com", Kind: "ServiceMonitor"}: in("spec", in("selector", choice)),
+	{Group: "networking.k8s.io", Kind: "NetworkPolicy"}:      in("spec", in("podSelector", choice)),
 	{Group: "policy", Kind: "PodDisruptionBudget"}:           in("spec", budget),
 }
 

@@ -44,7 +44,7 @@ func declared(object *unstructured.Unstructured) map[string]any {
 
 func TestDeletedChildrenComeBack(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t).secrets().create(autoscaled).ready()
+	f := newFixture(t).secrets().create(platform).ready()
 	for _, kind := range childKinds {
 		for _, name := range f.names(kind) {
 			if kind == workload.JobKind || (kind == workload.SecretKind && !workload.IsEnvironment("rsolv", name)) {
@@ -70,7 +70,7 @@ func TestDeletedChildrenComeBack(t *testing.T) {
 
 func TestEditedChildrenAreRestored(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t).secrets().create(autoscaled).ready()
+	f := newFixture(t).secrets().create(platform).ready()
 	for _, test := range []struct {
 		kind schema.GroupVersionKind
 		name string
@@ -81,6 +81,11 @@ func TestEditedChildrenAreRestored(t *testing.T) {
 		{workload.ServiceKind, "rsolv", set("yes", "spec", "selector", "canary")},
 		{workload.PodDisruptionBudgetKind, "rsolv", set(int64(0), "spec", "maxUnavailable")},
 		{workload.HorizontalPodAutoscalerKind, "rsolv", set(int64(99), "spec", "maxReplicas")},
+		{workload.NetworkPolicyKind, "rsolv", set([]any{map[string]any{}}, "spec", "ingress")},
+		{workload.NetworkPolicyKind, "rsolv", set("yes", "spec", "podSelector", "matchLabels", "canary")},
+		{workload.HTTPRouteKind, "rsolv", set([]any{"evil.dev"}, "spec", "hostnames")},
+		{workload.ServiceMonitorKind, "rsolv", set("no", "spec", "selector", "matchLabels", "other")},
+		{workload.ServiceMonitorKind, "rsolv", set("other", "metadata", "labels", "release")},
 		{workload.IngressKind, "rsolv", set("other", "metadata", "labels", contract.LabelDeployment)},
 		{workload.DeploymentKind, "rsolv", func(content map[string]any) error {
 			containers, _, err := unstructured.NestedSlice(content, "spec", "template", "spec", "containers")
@@ -152,6 +157,9 @@ func foreign(f *fixture) map[schema.GroupVersionKind]*unstructured.Unstructured 
 		workload.JobKind:                     {"spec": map[string]any{"template": job}},
 		workload.PodDisruptionBudgetKind:     {"spec": map[string]any{"maxUnavailable": int64(3)}},
 		workload.HorizontalPodAutoscalerKind: {"spec": map[string]any{"maxReplicas": int64(3), "scaleTargetRef": map[string]any{"kind": "Deployment", "name": "other", "apiVersion": "apps/v1"}}},
+		workload.NetworkPolicyKind:           {"spec": map[string]any{"podSelector": map[string]any{"matchLabels": map[string]any{"app": "other"}}}},
+		workload.HTTPRouteKind:               {"spec": map[string]any{"hostnames": []any{"other.dev"}}},
+		workload.ServiceMonitorKind:          {"spec": map[string]any{"selector": map[string]any{}, "endpoints": []any{}}},
 		workload.IngressKind:                 {"spec": map[string]any{"defaultBackend": map[string]any{"service": map[string]any{"name": "x", "port": map[string]any{"number": int64(1)}}}}},
 	} {
 		object := &unstructured.Unstructured{Object: content}
@@ -191,7 +199,7 @@ func TestForeignObjectsAreRefusedAndLeftAlone(t *testing.T) {
 		schema.GroupVersionKind{Version: "v1", Kind: "hash key"}, schema.GroupVersionKind{Version: "v1", Kind: "flags"}) {
 		t.Run(kind.Kind, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t).secrets().create(autoscaled)
+			f := newFixture(t).secrets().create(platform)
 			object := foreign(f)[kind]
 			switch kind.Kind {
 			case "hash key":
@@ -232,23 +240,40 @@ func TestForeignObjectsAreRefusedAndLeftAlone(t *testing.T) {
 	}
 }
 
-func TestIngressIsRemoved(t *testing.T) {
+// TestUndeclaredChildrenAreRemoved: what is declared no more goes, and nothing
+// of anybody else's.
+func TestUndeclaredChildrenAreRemoved(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t).secrets().create().ready()
-	env := f.env().Name
-	f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Ingress = nil })
-	f.ready() // PUBLIC_HOST is gone too
-	if got := f.names(workload.IngressKind); got != nil {
-		t.Errorf("left: %v", got)
+	for kind, undeclare := range map[schema.GroupVersionKind]func(*v1alpha1.RsolvDeployment){
+		workload.HorizontalPodAutoscalerKind: func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Autoscaling = nil },
+		workload.IngressKind:                 func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Ingress = nil },
+		workload.HTTPRouteKind:               func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Gateway = nil },
+		workload.ServiceMonitorKind:          func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Metrics = nil },
+		workload.NetworkPolicyKind:           func(rd *v1alpha1.RsolvDeployment) { rd.Spec.NetworkPolicy = nil },
+	} {
+		t.Run(kind.Kind, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t).secrets().create(platform).ready()
+			env := f.env().Name
+			if got := f.names(kind); len(got) != 1 {
+				t.Fatalf("before: %v", got)
+			}
+			f.edit(undeclare)
+			f.reconcile()
+			f.wantReady(metav1.ConditionTrue, v1alpha1.ReasonSucceeded) // at once: no rollout
+			if got := f.names(kind); got != nil {
+				t.Errorf("left: %v", got)
+			}
+			if f.env().Name != env {
+				t.Error("the secrets were copied again without a change")
+			}
+			stranger := foreign(f)[kind]
+			f.must(f.client.Create(t.Context(), stranger))
+			f.reconcile()
+			f.wantPhase(v1alpha1.PhaseReady)
+			f.object(kind, stranger.GetName())
+		})
 	}
-	if f.env().Name != env {
-		t.Error("the secrets were copied again without a change")
-	}
-	stranger := foreign(f)[workload.IngressKind]
-	f.must(f.client.Create(t.Context(), stranger))
-	f.reconcile()
-	f.wantPhase(v1alpha1.PhaseReady)
-	f.object(workload.IngressKind, stranger.GetName())
 }
 
 func TestRejectedChildIsReported(t *testing.T) {

@@ -17,6 +17,20 @@ import (
 // may lie where we cannot look: a quota, a policy, another webhook.
 const retryRefused = time.Minute
 
+// lookAgain is when to try again what was refused; zero where its coming is
+// watched.
+func lookAgain(err error) time.Duration {
+	unknown, ok := errors.AsType[*unknownKind](err)
+	switch {
+	case !ok:
+		return retryRefused
+	case unknown.unserved:
+		return servedRetry
+	default:
+		return 0
+	}
+}
+
 // flatten takes joined errors apart.
 func flatten(err error) []error {
 	if err == nil {
@@ -34,35 +48,56 @@ func flatten(err error) []error {
 }
 
 // refused tells whether trying again at once is of no use: the object belongs
-// to somebody else, or the API server does not take it.
+// to somebody else, the API server does not take it, or does not know its kind.
 func refused(err error) bool {
 	_, conflict := errors.AsType[*child.OwnershipConflict](err)
-	return conflict || child.Refused(err) || apierrors.IsInternalError(err)
+	_, unknown := errors.AsType[*unknownKind](err)
+	return conflict || unknown || child.Refused(err) || apierrors.IsInternalError(err)
+}
+
+// reasonsOfRefusal from the one that matters least to the one that matters
+// most.
+var reasonsOfRefusal = []string{
+	v1alpha1.ReasonAwaitingDeletion, v1alpha1.ReasonCRDsMissing, v1alpha1.ReasonApplyRejected, v1alpha1.ReasonOwnershipConflict,
+}
+
+func reasonOfRefusal(err error) string {
+	if conflict, ok := errors.AsType[*child.OwnershipConflict](err); ok {
+		if conflict.Leaving {
+			return v1alpha1.ReasonAwaitingDeletion
+		}
+		return v1alpha1.ReasonOwnershipConflict
+	}
+	if _, ok := errors.AsType[*unknownKind](err); ok {
+		return v1alpha1.ReasonCRDsMissing
+	}
+	return v1alpha1.ReasonApplyRejected
 }
 
 // refusal is the verdict on a number of refused children.
 func refusal(errs []error) status.Verdict {
-	reason := v1alpha1.ReasonAwaitingDeletion
+	worst := 0
 	messages := make([]string, len(errs))
 	for i, err := range errs {
-		conflict, ok := errors.AsType[*child.OwnershipConflict](err)
-		switch {
-		case ok && !conflict.Leaving:
-			reason = v1alpha1.ReasonOwnershipConflict
-		case !ok && reason != v1alpha1.ReasonOwnershipConflict:
-			reason = v1alpha1.ReasonApplyRejected
-		}
+		worst = max(worst, slices.Index(reasonsOfRefusal, reasonOfRefusal(err)))
 		messages[i] = err.Error()
 	}
-	return status.False(reason, strings.Join(messages, "; "))
+	return status.False(reasonsOfRefusal[worst], strings.Join(messages, "; "))
 }
 
 // outlook tells whether all that was refused passes by itself.
 func outlook(errs []error) status.Progress {
-	if slices.ContainsFunc(errs, func(err error) bool { return !child.Passing(err) }) {
+	if slices.ContainsFunc(errs, func(err error) bool { return !passes(err) }) {
 		return status.Stuck
 	}
 	return status.Working
+}
+
+// passes tells whether what was refused may come by itself, so that nobody has
+// to change the declaration.
+func passes(err error) bool {
+	_, unknown := errors.AsType[*unknownKind](err)
+	return unknown || child.Passing(err)
 }
 
 // asHeld turns refusals into a hold and leaves other errors, which are tried

@@ -1,6 +1,8 @@
 package rsolvdeployment
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,7 +48,7 @@ func (f *fixture) wantPhase(phase string) {
 	// What is absent or on its way out is waited for; all else that holds
 	// waits for somebody.
 	reason := apimeta.FindStatusCondition(st.Conditions, v1alpha1.ConditionReady).Reason
-	awaited := reason == v1alpha1.ReasonSecretNotFound || reason == v1alpha1.ReasonAwaitingDeletion
+	awaited := slices.Contains([]string{v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonAwaitingDeletion, v1alpha1.ReasonCRDsMissing}, reason)
 	wantStalled := phase == v1alpha1.PhaseHeld && !awaited || phase == v1alpha1.PhaseFailed || phase == v1alpha1.PhaseReverted
 	if stalled != wantStalled || reconciling != (!wantStalled && phase != v1alpha1.PhaseReady) {
 		f.t.Errorf("in phase %s: Stalled %t, Reconciling %t", phase, stalled, reconciling)
@@ -57,6 +59,7 @@ func (f *fixture) wantPhase(phase string) {
 var childKinds = []schema.GroupVersionKind{
 	workload.ServiceAccountKind, workload.ConfigMapKind, workload.SecretKind, workload.ServiceKind, workload.DeploymentKind, workload.ControllerRevisionKind,
 	workload.JobKind, workload.PodDisruptionBudgetKind, workload.HorizontalPodAutoscalerKind, workload.IngressKind,
+	workload.NetworkPolicyKind, workload.HTTPRouteKind, workload.ServiceMonitorKind,
 }
 
 // objects reads every object of the app's kinds, the app itself included.

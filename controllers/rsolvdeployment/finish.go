@@ -47,14 +47,16 @@ func (r *Reconciler) finish(ctx context.Context, before *v1alpha1.RsolvDeploymen
 }
 
 func (s *scope) nextLook(h *held) ctrl.Result {
-	switch {
-	case h != nil:
-		return ctrl.Result{RequeueAfter: h.after}
-	case len(s.refused) > 0:
-		return ctrl.Result{RequeueAfter: retryRefused}
-	default:
-		return ctrl.Result{}
+	after := time.Duration(0)
+	if h != nil {
+		after = h.after
 	}
+	for _, err := range s.refused {
+		if wait := lookAgain(err); after == 0 || wait != 0 && wait < after {
+			after = wait
+		}
+	}
+	return ctrl.Result{RequeueAfter: after}
 }
 
 // writeStatus turns what was learned into the status of s.rd.

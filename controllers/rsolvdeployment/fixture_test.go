@@ -170,6 +170,19 @@ func autoscaled(rd *v1alpha1.RsolvDeployment) {
 	rd.Spec.Autoscaling = &v1alpha1.Autoscaling{MinReplicas: 2, MaxReplicas: 10}
 }
 
+// platform declares all that a platform engineer may.
+func platform(rd *v1alpha1.RsolvDeployment) {
+	autoscaled(rd)
+	rd.Spec.Gateway = &v1alpha1.Gateway{ParentRefs: []v1alpha1.ParentReference{{Name: "public", Namespace: "infra"}}, Hosts: []string{"rsolv.dev"}}
+	rd.Spec.Metrics = &v1alpha1.Metrics{Labels: map[string]v1alpha1.KubernetesLabelValue{"release": "prometheus"}}
+	rd.Spec.NetworkPolicy = &v1alpha1.NetworkPolicy{}
+	rd.Spec.Env = []v1alpha1.EnvVar{{Name: "PUBLIC_FLAGS", Value: "blog"}}
+	rd.Spec.NodeSelector = map[string]v1alpha1.KubernetesLabelValue{"pool": "web", "node-role.kubernetes.io/worker": ""}
+	rd.Spec.Tolerations = []v1alpha1.Toleration{{Key: "dedicated", Value: "web"}, {Operator: "Exists"}}
+	rd.Spec.TopologySpread = []v1alpha1.TopologySpread{{TopologyKey: "topology.kubernetes.io/zone"}}
+	rd.Spec.ServiceAccount = &v1alpha1.ServiceAccount{Annotations: map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/rsolv"}}
+}
+
 func (f *fixture) edit(change func(*v1alpha1.RsolvDeployment)) {
 	f.t.Helper()
 	rd := f.rd()

@@ -17,6 +17,7 @@ func TestSecondReconcileWritesNothing(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*fixture){
 		"ready":      func(f *fixture) { f.secrets().create().ready() },
+		"everything": func(f *fixture) { f.secrets().create(platform).ready() },
 		"autoscaled": func(f *fixture) { f.secrets().create(autoscaled).ready() },
 		"held":       func(f *fixture) { f.create().reconcile() },
 		"checking":   func(f *fixture) { f.secrets().create().reconcile() },

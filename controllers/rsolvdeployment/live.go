@@ -26,13 +26,23 @@ func (r *Reconciler) applyLive(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	if err := r.learnKinds(ctx, s); err != nil {
+		return err
+	}
 	var errs []error
 	for _, kind := range workload.Undeclared(s.rd) {
-		errs = append(errs, r.Applier.Delete(ctx, s.rd, kind, client.ObjectKeyFromObject(s.rd)))
+		if s.unknown[kind] == nil {
+			errs = append(errs, r.Applier.Delete(ctx, s.rd, kind, client.ObjectKeyFromObject(s.rd)))
+		}
 	}
-	errs = append(errs,
-		r.Applier.Apply(ctx, s.rd, workload.Live(s.rd)...),
-		r.applyReplicas(ctx, s, scaledByHPA && s.rd.Spec.Autoscaling == nil))
+	for _, object := range workload.Live(s.rd) {
+		if unknown := s.unknown[object.GroupVersionKind()]; unknown != nil {
+			errs = append(errs, unknown)
+			continue
+		}
+		errs = append(errs, r.Applier.Apply(ctx, s.rd, object))
+	}
+	errs = append(errs, r.applyReplicas(ctx, s, scaledByHPA && s.rd.Spec.Autoscaling == nil))
 	s.reached = true
 	return s.report(errors.Join(errs...))
 }

@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,7 +24,8 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
-// Reconciler reconciles RsolvDeployments. All fields are required.
+// Reconciler reconciles RsolvDeployments. All exported fields are
+// required.
 type Reconciler struct {
 	// Client reads from the cache and writes.
 	Client client.Client
@@ -40,6 +42,8 @@ type Reconciler struct {
 	Clock func() time.Time
 	// Random fills a slice with random bytes, fit for a key.
 	Random func([]byte) error
+
+	optional optionalKinds
 }
 
 // scope is what one reconcile knows. Phases fill it in; only finish writes the
@@ -54,6 +58,8 @@ type scope struct {
 	deployment *appsv1.Deployment
 	// desired is the number of pods to have.
 	desired int32
+	// unknown are the optional kinds that the cluster does not know.
+	unknown map[schema.GroupVersionKind]*unknownKind
 	// refused holds why children were refused that hold up no rollout.
 	refused []error
 	// env are the variables that are secret. They go into the copy that the
@@ -101,6 +107,7 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 // immutable copies, so no update or patch is asked for: the operator cannot
 // change anybody's Secret.
 //
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list
@@ -108,7 +115,9 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=servicemonitors,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses;networkpolicies,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch

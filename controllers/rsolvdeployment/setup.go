@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -52,7 +53,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 	}
 	byName := handler.EnqueueRequestsFromMapFunc(r.appsOf)
 	declared := builder.WithPredicates(predicate.Funcs{UpdateFunc: declarationChanged})
-	err = ctrl.NewControllerManagedBy(manager).
+	c, err := ctrl.NewControllerManagedBy(manager).
 		Named("rsolvdeployment").
 		For(&v1alpha1.RsolvDeployment{}, builder.WithPredicates(
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
@@ -66,12 +67,15 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&policyv1.PodDisruptionBudget{}, byName, builder.OnlyMetadata, declared).
 		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, byName, declared).
 		Watches(&networkingv1.Ingress{}, byName, builder.OnlyMetadata, declared).
+		Watches(&networkingv1.NetworkPolicy{}, byName, builder.OnlyMetadata, declared).
+		Watches(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.allApps), builder.OnlyMetadata, optionalCRDs()).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.appsReferringTo), builder.OnlyMetadata).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Complete(r)
+		Build(r)
 	if err != nil {
 		return fmt.Errorf("making the RsolvDeployment controller: %w", err)
 	}
+	r.bindOptional(c, manager.GetCache())
 	return nil
 }
 
@@ -93,10 +97,18 @@ func (r *Reconciler) appsOf(ctx context.Context, object client.Object) []reconci
 
 // appsReferringTo finds the apps that are given values of a Secret.
 func (r *Reconciler) appsReferringTo(ctx context.Context, secret client.Object) []reconcile.Request {
+	return r.apps(ctx, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()})
+}
+
+// allApps are for what concerns the whole cluster.
+func (r *Reconciler) allApps(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.apps(ctx)
+}
+
+func (r *Reconciler) apps(ctx context.Context, options ...client.ListOption) []reconcile.Request {
 	var apps v1alpha1.RsolvDeploymentList
-	err := r.Client.List(ctx, &apps, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()})
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "finding the apps that refer to a secret", "secret", secret.GetName())
+	if err := r.Client.List(ctx, &apps, options...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "finding the apps that an object concerns")
 		return nil
 	}
 	requests := make([]reconcile.Request, len(apps.Items))

@@ -35,6 +35,9 @@ const (
 	AnnotationRetry = "rsolv.dev/retry-requested-at"
 )
 
+// ManagerLabels are those of the manager's pods.
+var ManagerLabels = map[string]string{LabelName: "rsolv-operator", LabelComponent: "manager"}
+
 // Components, the values of LabelComponent.
 const (
 	ComponentServer    = "server"

@@ -1,5 +1,5 @@
-// Package testenv gives tests a real API server with the operator's CRDs and
-// the monitoring CRDs installed. One server serves all tests of a package;
+// Package testenv gives tests a real API server with the operator's CRDs,
+// the monitoring CRDs and the Gateway API's HTTPRoute installed. One server serves all tests of a package;
 // each test works in a namespace of its own.
 package testenv
 
@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,8 +62,12 @@ func run(m *testing.M) (code int, err error) {
 	if os.Getenv(EnvMonitoringCRDs) == "" {
 		return 1, errors.New(EnvMonitoringCRDs + " is not set: run the tests by `make test`, or set it to the folder that `make monitoring-crds` prints")
 	}
+	gateway, err := routeCRD()
+	if err != nil {
+		return 1, err
+	}
 	environment := &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases"), os.Getenv(EnvMonitoringCRDs)},
+		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases"), os.Getenv(EnvMonitoringCRDs), gateway},
 		ErrorIfCRDPathMissing: true,
 		CRDInstallOptions:     envtest.CRDInstallOptions{Scheme: Scheme()},
 	}
@@ -74,6 +80,18 @@ func run(m *testing.M) (code int, err error) {
 	restConfig.QPS, restConfig.Burst = 1000, 2000
 	defer func() { err = errors.Join(err, environment.Stop()) }()
 	return m.Run(), nil
+}
+
+// routeCRD is the file with the CRD of HTTPRoutes, in the module that defines
+// them.
+func routeCRD() (string, error) {
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api") //nolint:noctx // it ends by itself, at once
+	list.Dir = Root()
+	folder, err := list.Output()
+	if err != nil {
+		return "", fmt.Errorf("finding the CRDs of the Gateway API: %w", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(folder)), "config", "crd", "standard", "gateway.networking.k8s.io_httproutes.yaml"), nil
 }
 
 // Root is the folder of the module.

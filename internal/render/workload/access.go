@@ -3,13 +3,11 @@ package workload
 import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	autoscalingv2ac "k8s.io/client-go/applyconfigurations/autoscaling/v2"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
 	policyv1ac "k8s.io/client-go/applyconfigurations/policy/v1"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
@@ -22,6 +20,9 @@ import (
 func ServiceAccount(rd *v1alpha1.RsolvDeployment) *unstructured.Unstructured {
 	object := corev1ac.ServiceAccount(rd.Name, rd.Namespace).WithAutomountServiceAccountToken(false)
 	object.ObjectMetaApplyConfiguration = meta(rd, rd.Name, contract.ComponentServer)
+	if rd.Spec.ServiceAccount != nil {
+		object.WithAnnotations(rd.Spec.ServiceAccount.Annotations)
+	}
 	return render.Object(object)
 }
 
@@ -71,30 +72,5 @@ func HorizontalPodAutoscaler(rd *v1alpha1.RsolvDeployment) *unstructured.Unstruc
 						WithType(autoscalingv2.UtilizationMetricType).
 						WithAverageUtilization(autoscaling.TargetCPUUtilization)))))
 	object.ObjectMetaApplyConfiguration = meta(rd, rd.Name, contract.ComponentServer)
-	return render.Object(object)
-}
-
-// Ingress publishes the Service under the declared hosts. Call it only when
-// spec.ingress is set.
-func Ingress(rd *v1alpha1.RsolvDeployment) *unstructured.Unstructured {
-	declared := rd.Spec.Ingress
-	spec := networkingv1ac.IngressSpec()
-	if declared.ClassName != nil {
-		spec.WithIngressClassName(*declared.ClassName)
-	}
-	if declared.TLS != nil {
-		spec.WithTLS(networkingv1ac.IngressTLS().WithSecretName(declared.TLS.SecretName).WithHosts(declared.Hosts...))
-	}
-	for _, host := range declared.Hosts {
-		spec.WithRules(networkingv1ac.IngressRule().WithHost(host).
-			WithHTTP(networkingv1ac.HTTPIngressRuleValue().WithPaths(networkingv1ac.HTTPIngressPath().
-				WithPath("/").
-				WithPathType(networkingv1.PathTypePrefix).
-				WithBackend(networkingv1ac.IngressBackend().WithService(networkingv1ac.IngressServiceBackend().
-					WithName(rd.Name).
-					WithPort(networkingv1ac.ServiceBackendPort().WithName(contract.PublicPortName)))))))
-	}
-	object := networkingv1ac.Ingress(rd.Name, rd.Namespace).WithSpec(spec)
-	object.ObjectMetaApplyConfiguration = meta(rd, rd.Name, contract.ComponentServer).WithAnnotations(declared.Annotations)
 	return render.Object(object)
 }

@@ -64,12 +64,6 @@ func serverPod(rd *v1alpha1.RsolvDeployment, env Environment) *corev1ac.PodSpecA
 		WithReadinessProbe(probe(contract.ReadyPath, 5, 3, 2)).
 		WithLifecycle(corev1ac.Lifecycle().WithPreStop(corev1ac.LifecycleHandler().
 			WithSleep(corev1ac.SleepAction().WithSeconds(contract.DrainSeconds))))
-	return withFlags(rd, podSpec(rd, app)).
-		WithTerminationGracePeriodSeconds(contract.TerminationGraceSeconds).
-		WithTopologySpreadConstraints(corev1ac.TopologySpreadConstraint().
-			WithMaxSkew(1).
-			WithTopologyKey(corev1.LabelHostname).
-			WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-			WithLabelSelector(selector(rd.Name)).
-			WithMatchLabelKeys(appsv1.DefaultDeploymentUniqueLabelKey))
+	return spread(rd, withFlags(rd, podSpec(rd, app)).
+		WithTerminationGracePeriodSeconds(contract.TerminationGraceSeconds))
 }

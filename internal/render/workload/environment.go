@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -35,31 +34,20 @@ type Environment struct {
 
 // settings are the variables that are no secret.
 func settings(rd *v1alpha1.RsolvDeployment) map[string]string {
-	values := map[string]string{
-		contract.EnvPoolSize: strconv.Itoa(int(rd.Spec.Database.PoolSize)),
-		contract.EnvFlagsDir: contract.FlagsDir,
+	values := make(map[string]string, len(rd.Spec.Env)+4)
+	for _, variable := range rd.Spec.Env {
+		values[variable.Name] = variable.Value
 	}
-	if host := publicHost(rd.Spec.Ingress); host != "" {
+	// What the operator sets wins; the schema refuses such names.
+	values[contract.EnvPoolSize] = strconv.Itoa(int(rd.Spec.Database.PoolSize))
+	values[contract.EnvFlagsDir] = contract.FlagsDir
+	if host := publicHost(&rd.Spec); host != "" {
 		values[contract.EnvPublicHost] = host
 	}
-	if ingress := rd.Spec.Ingress; ingress != nil && len(ingress.TrustedProxies) > 0 {
-		// Sorted: another order is the same set, and must not replace the pods.
-		values[contract.EnvTrustedProxies] = strings.Join(slices.Sorted(slices.Values(ingress.TrustedProxies)), ",")
+	if proxies := trustedProxies(&rd.Spec); len(proxies) > 0 {
+		values[contract.EnvTrustedProxies] = strings.Join(proxies, ",")
 	}
 	return values
-}
-
-// publicHost is the first host that is one host; a wildcard names none.
-func publicHost(ingress *v1alpha1.Ingress) string {
-	if ingress == nil {
-		return ""
-	}
-	for _, host := range ingress.Hosts {
-		if !strings.HasPrefix(host, "*") {
-			return host
-		}
-	}
-	return ""
 }
 
 // ConfigMapName is the name of ConfigMap.

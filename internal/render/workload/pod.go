@@ -46,7 +46,7 @@ func podSpec(rd *v1alpha1.RsolvDeployment, container *corev1ac.ContainerApplyCon
 	for _, secret := range rd.Spec.ImagePullSecrets {
 		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(secret.Name))
 	}
-	return spec
+	return scheduled(rd, spec)
 }
 
 // container runs one subcommand of the app's image with its environment.

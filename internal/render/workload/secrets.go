@@ -66,11 +66,12 @@ type variable struct {
 var operatorVariables = map[string]string{
 	contract.EnvDatabaseURL:    "it comes from spec.database.secretRef",
 	contract.EnvPoolSize:       "it comes from spec.database.poolSize",
-	contract.EnvPublicHost:     "it is the first of spec.ingress.hosts",
-	contract.EnvTrustedProxies: "it comes from spec.ingress.trustedProxies",
+	contract.EnvPublicHost:     "it is the first of the hosts in spec.ingress or spec.gateway",
+	contract.EnvTrustedProxies: "it comes from trustedProxies in spec.ingress and spec.gateway",
 	contract.EnvFlagsDir:       "it is where the operator mounts the flags",
 	contract.EnvPodName:        "it is the name of the pod",
 	contract.EnvPodNamespace:   "it is the namespace of the pod",
+	contract.EnvSmokeTestURL:   "it is where the smoke test finds the app",
 }
 
 // variables lists what is declared, in the order of the declaration, and what
@@ -80,6 +81,10 @@ func variables(spec *v1alpha1.RsolvDeploymentSpec) ([]variable, []Problem) {
 	list := []variable{{contract.EnvDatabaseURL, ref.Name, ref.Key}}
 	taken := map[string]variable{contract.EnvDatabaseURL: list[0]}
 	var problems []Problem
+	plain := map[string]bool{}
+	for i := range spec.Env {
+		plain[spec.Env[i].Name] = true
+	}
 	for i := range spec.Secrets {
 		for _, v := range sourceVariables(&spec.Secrets[i]) {
 			why, reserved := operatorVariables[v.name]
@@ -89,6 +94,10 @@ func variables(spec *v1alpha1.RsolvDeploymentSpec) ([]variable, []Problem) {
 				problems = append(problems, Problem{v1alpha1.ReasonInvalidSpec, fmt.Sprintf(
 					"spec.secrets[%d] declares the variable %s, which the operator sets (%s): map key %q of secret %q to another variable through env, or remove it",
 					i, v.name, why, v.key, v.secret)})
+			case plain[v.name]:
+				problems = append(problems, Problem{v1alpha1.ReasonInvalidSpec, fmt.Sprintf(
+					"the variable %s is declared twice, in spec.env and from secret %q key %q: remove it from spec.env, or map the key to another variable through env of the secret",
+					v.name, v.secret, v.key)})
 			case again && first == v: // as a required key and in env: the same thing said twice
 			case again:
 				problems = append(problems, Problem{v1alpha1.ReasonInvalidSpec, fmt.Sprintf(

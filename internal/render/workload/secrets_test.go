@@ -31,6 +31,7 @@ func TestCheckSecrets(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		sources []v1alpha1.SecretSource
+		plain   []v1alpha1.EnvVar
 		change  func(secretData)
 		want    []string // reason and a part of the message
 		env     map[string][]byte
@@ -50,6 +51,10 @@ func TestCheckSecrets(t *testing.T) {
 			sources: []v1alpha1.SecretSource{stripe, {Name: "rsolv-ai", Env: map[string]v1alpha1.SecretKey{"STRIPE_API_KEY": "anthropic-api-key"}}},
 			want:    []string{`InvalidSpec|the variable STRIPE_API_KEY is declared twice, from secret "rsolv-stripe" key "STRIPE_API_KEY" and from secret "rsolv-ai" key "anthropic-api-key"`},
 		},
+		"in env too": {
+			sources: []v1alpha1.SecretSource{ai}, plain: []v1alpha1.EnvVar{{Name: "OTHER"}, {Name: "ANTHROPIC_API_KEY", Value: "x"}},
+			want: []string{`InvalidSpec|the variable ANTHROPIC_API_KEY is declared twice, in spec.env and from secret "rsolv-ai" key "anthropic-api-key": remove it from spec.env`},
+		},
 		"said twice, the same": {
 			sources: []v1alpha1.SecretSource{{Name: "rsolv-ai", RequiredKeys: []string{"anthropic-api-key"}, Env: map[string]v1alpha1.SecretKey{"ANTHROPIC_API_KEY": "anthropic-api-key"}}},
 			env:     map[string][]byte{"DATABASE_URL": []byte(goodURL), "ANTHROPIC_API_KEY": []byte("sk-ant-1")},
@@ -60,6 +65,7 @@ func TestCheckSecrets(t *testing.T) {
 			spec := &v1alpha1.RsolvDeploymentSpec{
 				Database: v1alpha1.Database{SecretRef: v1alpha1.SecretKeyReference{Name: "rsolv-db", Key: "database-url"}},
 				Secrets:  test.sources,
+				Env:      test.plain,
 			}
 			data := good()
 			if test.change != nil {

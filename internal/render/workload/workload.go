@@ -25,7 +25,24 @@ var (
 	PodDisruptionBudgetKind     = schema.GroupVersionKind{Group: "policy", Version: "v1", Kind: "PodDisruptionBudget"}
 	HorizontalPodAutoscalerKind = schema.GroupVersionKind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"}
 	IngressKind                 = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}
+	NetworkPolicyKind           = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"}
+	HTTPRouteKind               = schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}
+	ServiceMonitorKind          = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}
 )
+
+// Optional are the kinds that a cluster may do without.
+var Optional = []OptionalKind{
+	{HTTPRouteKind, "httproutes.gateway.networking.k8s.io", "the Gateway API", "spec.gateway"},
+	{ServiceMonitorKind, "servicemonitors.monitoring.coreos.com", "prometheus-operator", "spec.metrics"},
+}
+
+// OptionalKind is a kind that somebody else defines: the
+// CustomResourceDefinition by which the cluster knows it, whose it is, and the
+// field that becomes an object of the kind.
+type OptionalKind struct {
+	schema.GroupVersionKind
+	CRD, From, Field string
+}
 
 // DefaultReplicas is the number of pods that an app starts with when neither
 // replicas nor autoscaling is declared.
@@ -42,6 +59,15 @@ func Live(rd *v1alpha1.RsolvDeployment) []*unstructured.Unstructured {
 	if rd.Spec.Ingress != nil {
 		objects = append(objects, Ingress(rd))
 	}
+	if rd.Spec.Gateway != nil {
+		objects = append(objects, HTTPRoute(rd))
+	}
+	if rd.Spec.Metrics != nil {
+		objects = append(objects, ServiceMonitor(rd))
+	}
+	if rd.Spec.NetworkPolicy != nil {
+		objects = append(objects, NetworkPolicy(rd))
+	}
 	return objects
 }
 
@@ -49,11 +75,19 @@ func Live(rd *v1alpha1.RsolvDeployment) []*unstructured.Unstructured {
 // does not, or no longer, ask for. They bear the app's name.
 func Undeclared(rd *v1alpha1.RsolvDeployment) []schema.GroupVersionKind {
 	var kinds []schema.GroupVersionKind
-	if rd.Spec.Autoscaling == nil {
-		kinds = append(kinds, HorizontalPodAutoscalerKind)
-	}
-	if rd.Spec.Ingress == nil {
-		kinds = append(kinds, IngressKind)
+	for _, optional := range []struct {
+		kind     schema.GroupVersionKind
+		declared bool
+	}{
+		{HorizontalPodAutoscalerKind, rd.Spec.Autoscaling != nil},
+		{IngressKind, rd.Spec.Ingress != nil},
+		{HTTPRouteKind, rd.Spec.Gateway != nil},
+		{ServiceMonitorKind, rd.Spec.Metrics != nil},
+		{NetworkPolicyKind, rd.Spec.NetworkPolicy != nil},
+	} {
+		if !optional.declared {
+			kinds = append(kinds, optional.kind)
+		}
 	}
 	return kinds
 }

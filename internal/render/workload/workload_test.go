@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/render"
 )
 
@@ -53,6 +54,32 @@ func full() *v1alpha1.RsolvDeployment {
 		// Not in order: the variable is.
 		TrustedProxies: []string{"192.0.2.7/32", "10.0.0.0/8"},
 	}
+	rd.Spec.Gateway = &v1alpha1.Gateway{
+		ParentRefs: []v1alpha1.ParentReference{
+			{Name: "public", Namespace: "infra", SectionName: "https"}, {Name: "own", Port: new(int32(8443))},
+		},
+		Hosts:          []string{"rsolv.dev", "*.rsolv.dev"},
+		Annotations:    map[string]string{"external-dns.alpha.kubernetes.io/ttl": "60"},
+		TrustedProxies: []string{"10.0.0.0/8", "172.16.0.0/12"}, // one is the Ingress's too
+	}
+	rd.Spec.Metrics = &v1alpha1.Metrics{Interval: "15s", Labels: map[string]v1alpha1.KubernetesLabelValue{
+		"release": "kube-prometheus-stack", contract.LabelDeployment: "other", // the operator's own stay
+	}}
+	rd.Spec.NetworkPolicy = &v1alpha1.NetworkPolicy{
+		PublicFrom: []string{"ingress-nginx", "gateway"}, MetricsFrom: []string{"monitoring"}, ManagerNamespace: "rsolv-system",
+	}
+	rd.Spec.Env = []v1alpha1.EnvVar{{Name: "PUBLIC_FLAGS", Value: "blog,$(NOT_EXPANDED)"}, {Name: "EMPTY"}}
+	rd.Spec.NodeSelector = map[string]v1alpha1.KubernetesLabelValue{"pool": "web", "node-role.kubernetes.io/worker": ""}
+	rd.Spec.Tolerations = []v1alpha1.Toleration{
+		{Key: "dedicated", Operator: "Equal", Value: "web", Effect: "NoSchedule"},
+		{Key: "node.kubernetes.io/unreachable", Operator: "Exists", Effect: "NoExecute", TolerationSeconds: new(int64(30))},
+		{Operator: "Exists"},
+	}
+	rd.Spec.TopologySpread = []v1alpha1.TopologySpread{
+		{TopologyKey: "topology.kubernetes.io/zone", MaxSkew: 1, WhenUnsatisfiable: "DoNotSchedule"},
+		{TopologyKey: "kubernetes.io/hostname", MaxSkew: 2, WhenUnsatisfiable: "ScheduleAnyway"},
+	}
+	rd.Spec.ServiceAccount = &v1alpha1.ServiceAccount{Annotations: map[string]string{"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/rsolv"}}
 	rd.Spec.Resources = &corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("0.5")},
 		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
@@ -69,6 +96,11 @@ func TestGolden(t *testing.T) {
 	env := map[string][]byte{"DATABASE_URL": []byte("postgres://app:s3cr3t@db/rsolv")}
 	for name, object := range map[string]*unstructured.Unstructured{
 		"serviceaccount":          ServiceAccount(minimal()),
+		"serviceaccount-full":     ServiceAccount(full()),
+		"httproute":               HTTPRoute(full()),
+		"servicemonitor":          ServiceMonitor(full()),
+		"networkpolicy":           NetworkPolicy(full()),
+		"networkpolicy-open":      NetworkPolicy(withDefaultPolicy(minimal())),
 		"service":                 Service(minimal()),
 		"poddisruptionbudget":     PodDisruptionBudget(minimal()),
 		"horizontalpodautoscaler": HorizontalPodAutoscaler(full()),
@@ -117,6 +149,11 @@ func withIngress(rd *v1alpha1.RsolvDeployment, hosts ...string) *v1alpha1.RsolvD
 	return rd
 }
 
+func withDefaultPolicy(rd *v1alpha1.RsolvDeployment) *v1alpha1.RsolvDeployment {
+	rd.Spec.NetworkPolicy = &v1alpha1.NetworkPolicy{MetricsFrom: []string{"monitoring"}, ManagerNamespace: "rsolv-system"}
+	return rd
+}
+
 func withoutUID(rd *v1alpha1.RsolvDeployment) *v1alpha1.RsolvDeployment {
 	rd.UID = ""
 	return rd
@@ -132,11 +169,13 @@ func TestLiveAndUndeclaredCoverTheOptionalKinds(t *testing.T) {
 		"minimal": {
 			minimal(),
 			[]schema.GroupVersionKind{ServiceKind, PodDisruptionBudgetKind},
-			[]schema.GroupVersionKind{HorizontalPodAutoscalerKind, IngressKind},
+			[]schema.GroupVersionKind{HorizontalPodAutoscalerKind, IngressKind, HTTPRouteKind, ServiceMonitorKind, NetworkPolicyKind},
 		},
 		"full": {
 			full(),
-			[]schema.GroupVersionKind{ServiceKind, PodDisruptionBudgetKind, HorizontalPodAutoscalerKind, IngressKind},
+			[]schema.GroupVersionKind{
+				ServiceKind, PodDisruptionBudgetKind, HorizontalPodAutoscalerKind, IngressKind, HTTPRouteKind, ServiceMonitorKind, NetworkPolicyKind,
+			},
 			nil,
 		},
 	} {
