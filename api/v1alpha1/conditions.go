@@ -47,6 +47,11 @@ const (
 	ConditionValid = "Valid"
 	// ConditionPublished: this definition is in the app's flags ConfigMap.
 	ConditionPublished = "Published"
+	// ConditionCatalogMatched: the app knows the flag by this key and type.
+	ConditionCatalogMatched = "CatalogMatched"
+	// ConditionPropagated: every pod that serves runs what is published of this
+	// flag. It never makes a flag unready.
+	ConditionPropagated = "Propagated"
 	// ConditionStale is present, and true, only while somebody should remove
 	// the flag from the app's code, and then this object. It never makes a
 	// flag unready.
@@ -109,6 +114,24 @@ const (
 	ReasonLastGoodPublished = "LastGoodPublished"
 	ReasonTooLarge          = "FlagsTooLarge"
 	ReasonExpired           = "Expired"
+	// ReasonNeverEvaluated and ReasonFullyRolledOut are about what the pods
+	// report of the flag's use.
+	ReasonNeverEvaluated = "NeverEvaluated"
+	ReasonFullyRolledOut = "FullyRolledOut"
+	// ReasonUnknownFlag is that of events: pods are asked for a flag that does
+	// not exist.
+	ReasonUnknownFlag = "UnknownFlag"
+	// ReasonUnknownToApp: no image of the app knows a flag of this key.
+	ReasonUnknownToApp = "UnknownToApp"
+	// ReasonTypeMismatch: the app asks for the flag as one of another type.
+	ReasonTypeMismatch = "TypeMismatch"
+	// ReasonCatalogUnavailable: no image has said which flags it knows.
+	ReasonCatalogUnavailable = "CatalogUnavailable"
+	ReasonNotPublished       = "NotPublished"
+	ReasonWaitingForPods     = "WaitingForPods"
+	ReasonPodsRefuse         = "PodsRefuseFlags"
+	ReasonPodsUnreachable    = "PodsUnreachable"
+	ReasonNoPods             = "NoPods"
 )
 
 // Reasons of AlertBaseline.

@@ -343,6 +343,38 @@ type FeatureFlagStatus struct {
 	//
 	// +optional
 	Default string `json:"default,omitempty"`
+
+	// Acked is how many of the pods that serve run what is published of this
+	// flag, for example 3/3. It is empty while none could be asked.
+	//
+	// +optional
+	Acked string `json:"acked,omitempty"`
+
+	// Use is what the pods have reported about how the flag is asked for.
+	//
+	// +optional
+	Use *FlagUse `json:"use,omitempty"`
+}
+
+// FlagUse remembers how a flag is asked for, across the lives of pods. It is
+// written when something happens for the first time, not each time.
+type FlagUse struct {
+	// FirstEvaluatedAt is when a pod first reported that it was asked for the
+	// flag.
+	//
+	// +optional
+	FirstEvaluatedAt *metav1.Time `json:"firstEvaluatedAt,omitempty"`
+
+	// OnlyVariant is the variant that everybody has been given since OnlySince.
+	// It is empty while different variants are given.
+	//
+	// +optional
+	OnlyVariant string `json:"onlyVariant,omitempty"`
+
+	// OnlySince is from when on nobody was given another variant.
+	//
+	// +optional
+	OnlySince *metav1.Time `json:"onlySince,omitempty"`
 }
 
 // FeatureFlag declares one flag of the app.
@@ -355,6 +387,7 @@ type FeatureFlagStatus struct {
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.spec.state`
 // +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.status.default`
+// +kubebuilder:printcolumn:name="Acked",type=string,JSONPath=`.status.acked`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.lifecycle.expiresAt`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Key",type=string,priority=1,JSONPath=`.status.key`

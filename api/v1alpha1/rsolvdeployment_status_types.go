@@ -61,6 +61,13 @@ type RsolvDeploymentStatus struct {
 	// +optional
 	Catalog *CatalogRecord `json:"catalog,omitempty"`
 
+	// LastGoodCatalog is what the preflight of the last good revision said
+	// about the flags of its image. Flags that it requires are not taken from
+	// the pods, whatever becomes of their FeatureFlags.
+	//
+	// +optional
+	LastGoodCatalog *CatalogRecord `json:"lastGoodCatalog,omitempty"`
+
 	// Migrations is the record of the last migrations that completed. It
 	// outlives the Job.
 	//
@@ -156,6 +163,24 @@ type CatalogRecord struct {
 	// +listMapKey=key
 	// +kubebuilder:validation:MaxItems=256
 	Required []RequiredFlag `json:"required,omitempty"`
+	// Known are all flags that the image knows; the first 1,024 in order of
+	// key.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	// +kubebuilder:validation:MaxItems=1024
+	Known []KnownFlag `json:"known,omitempty"`
+}
+
+// KnownFlag is a flag that an image knows, whether it needs it or not.
+type KnownFlag struct {
+	// Key by which the image asks for it.
+	Key string `json:"key"`
+	// Type is Boolean, String, Number or Object.
+	//
+	// +optional
+	Type string `json:"type,omitempty"`
 }
 
 // RequiredFlag is a flag that an image cannot do without.

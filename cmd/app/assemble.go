@@ -74,7 +74,7 @@ func (p *program) connect(
 		return err
 	}
 	if s.admin, err = web.NewAdmin(web.AdminDeps{
-		Ready: s.monitor.Ready, FlagsStatus: s.flags.Status, Warnings: warnings,
+		Ready: s.monitor.Ready, FlagsStatus: s.flags.Status, FlagsUsage: s.flags.Usage, FlagsContexts: s.flags.Contexts, Warnings: warnings,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}),
 	}); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (p *program) connect(
 	if s.public, err = web.New(deps); err != nil { //nolint:contextcheck // a handler has the context of its request
 		return err
 	}
-	if err := m.WatchFlags(s.flags.Booleans); err != nil {
+	if err := m.WatchFlags(s.flags.Booleans, s.flags.CountEvaluations); err != nil {
 		return err
 	}
 	return m.Watch(metrics.Gauges{

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
@@ -45,14 +46,17 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// Clock gives the time.
 	Clock func() time.Time
+	// Pods asks pods what they run.
+	Pods Asker
 
-	memory memory
+	memory   memory
+	observed observations
 }
 
 // SetupWithManager registers the reconciler and what it watches.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Clock == nil {
-		return errors.New("setting up the FeatureFlag controller: Client, Live, Applier, Recorder and Clock are required")
+	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Clock == nil || r.Pods == nil {
+		return errors.New("setting up the FeatureFlag controller: Client, Live, Applier, Recorder, Clock and Pods are required")
 	}
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.FeatureFlag{}, indexApp, func(object client.Object) []string {
 		return []string{object.(*v1alpha1.FeatureFlag).Spec.DeploymentRef.Name}
@@ -62,9 +66,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	err = ctrl.NewControllerManagedBy(mgr).Named("featureflag").
 		Watches(&v1alpha1.FeatureFlag{}, gathering(appOfFlag), builder.WithPredicates(watch.DeclarationChanged())).
-		Watches(&v1alpha1.RsolvDeployment{}, at(itself), builder.WithPredicates(watch.DeclarationChanged())).
+		Watches(&v1alpha1.RsolvDeployment{}, at(itself), builder.WithPredicates(predicate.Or[client.Object](watch.DeclarationChanged(), catalogueChanged()))).
 		WatchesMetadata(&corev1.ConfigMap{}, at(appOfConfigMap)).
-		WatchesMetadata(&corev1.Pod{}, at(appOfPod), builder.WithPredicates(created())).
+		Watches(&corev1.Pod{}, at(appOfPod), builder.WithPredicates(podsOfInterest())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Complete(r)
 	if err != nil {
@@ -85,6 +89,11 @@ type scope struct {
 	published publication
 	// hold says why nothing can be published; nil when it could.
 	hold *hold
+	// pods mount the flags, answers are what those of them said that serve, and
+	// seen is what is remembered of both.
+	pods    []corev1.Pod
+	answers answers
+	seen    observation
 }
 
 // Patching pods reaches more than the two annotations it is used for: it could
@@ -105,6 +114,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if s.app == nil {
 		r.memory.forget(s.key)
+		r.observed.forget(s.key)
 		s.hold = missingApp(s.key)
 		s.plan = flags.Make(flags.Input{App: unknownApp(s.key), Flags: s.flags})
 		return r.finish(ctx, s, 0, nil)
@@ -115,7 +125,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	var wait time.Duration
 	if s.hold == nil {
-		wait, err = r.nudge(ctx, s)
+		wait, err = r.follow(ctx, s)
 	}
 	return r.finish(ctx, s, wait, err)
 }
@@ -147,9 +157,12 @@ func (r *Reconciler) finish(ctx context.Context, s *scope, wait time.Duration, e
 	if err != nil {
 		errs = append(errs, err)
 	}
-	wait = earliest(wait, untilExpiry(s.flags, r.Clock()))
+	now := r.Clock()
+	wait = earliest(wait, untilExpiry(s.flags, now))
 	for _, verdict := range s.plan.Verdicts {
-		switch err := r.report(ctx, s, verdict); {
+		again, err := r.report(ctx, s, verdict, now)
+		wait = earliest(wait, again)
+		switch {
 		case apierrors.IsConflict(err):
 			wait = earliest(wait, soon)
 		case client.IgnoreNotFound(err) != nil:

@@ -71,7 +71,7 @@ func TestFlagsComeChangeAndGo(t *testing.T) {
 	neighbour := c.awaits("display-draft-blog-posts", v1alpha1.ConditionReady, "True").ResourceVersion
 	c.editBlog(byDefault("enabled"))
 	c.serves(map[string]string{"blog": "enabled", "display_draft_blog_posts": "disabled"})
-	if flag := c.awaits("blog", v1alpha1.ConditionReady, "True"); flag.Status.Default != "enabled" || len(flag.Status.Conditions) != 3 {
+	if flag := c.awaits("blog", v1alpha1.ConditionReady, "True"); flag.Status.Default != "enabled" || len(flag.Status.Conditions) != 5 {
 		t.Errorf("status %+v", flag.Status)
 	}
 	if now := c.awaits("display-draft-blog-posts", v1alpha1.ConditionReady, "True").ResourceVersion; now != neighbour {

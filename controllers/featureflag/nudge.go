@@ -29,20 +29,20 @@ const (
 )
 
 // nudge touches the pods that may run older flags, so that their kubelets
-// refresh the mounted ConfigMap at once. What was done stands in the pods'
+// refresh the mounted ConfigMap at once, and a second time those that have not
+// said by then that they run the newest. What was done stands in the pods'
 // annotations alone. It returns when to look again, 0 for never.
 func (r *Reconciler) nudge(ctx context.Context, s *scope) (wait time.Duration, err error) {
-	var pods metav1.PartialObjectMetadataList
-	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	err = r.Client.List(ctx, &pods, client.InNamespace(s.key.Namespace), client.MatchingLabels{
-		contract.LabelDeployment: s.key.Name, contract.LabelComponent: contract.ComponentServer,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("listing the pods of %s: %w", s.key.Name, err)
+	acked := map[string]bool{}
+	for _, a := range s.answers {
+		acked[a.pod] = a.err == nil && a.status.Digest == s.plan.Digest
 	}
 	var errs []error
-	for i := range pods.Items {
-		pod := &pods.Items[i]
+	for i := range s.pods {
+		pod := &s.pods[i]
+		if acked[pod.Name] {
+			continue
+		}
 		touch, again := touchFor(pod, s.plan.Digest, s.published.since, r.Clock())
 		if len(touch) > 0 {
 			switch err := r.annotate(ctx, pod, touch); {
@@ -89,7 +89,7 @@ func touchFor(pod metav1.Object, digest string, since, now time.Time) (touch map
 
 // annotate refuses to write over a newer pod, so that a pod which the cache
 // shows as it was before is not nudged twice.
-func (r *Reconciler) annotate(ctx context.Context, pod *metav1.PartialObjectMetadata, touch map[string]string) error {
+func (r *Reconciler) annotate(ctx context.Context, pod *corev1.Pod, touch map[string]string) error {
 	before := pod.DeepCopy()
 	if pod.Annotations == nil {
 		pod.Annotations = map[string]string{}

@@ -16,28 +16,39 @@ import (
 
 // report writes the status of one flag if it changed, and an event if what
 // people act on did.
-func (r *Reconciler) report(ctx context.Context, s *scope, verdict flags.Verdict) error {
+//
+// It returns when there will be more to say, 0 for never.
+func (r *Reconciler) report(ctx context.Context, s *scope, verdict flags.Verdict, now time.Time) (again time.Duration, err error) {
 	before, after := verdict.Flag, verdict.Flag.DeepCopy()
 	assess(after, verdict, s.hold)
-	assessAge(after, r.Clock())
+	again = s.assessPropagation(after, verdict.Key, now)
+	s.assessUse(after, verdict.Key, now)
+	s.assessAge(after, now)
 	written, err := status.Patch(ctx, r.Client, before, after)
 	if err != nil || !written {
-		return err
+		return again, err
 	}
-	if stale := apimeta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionStale); stale != nil &&
-		!apimeta.IsStatusConditionTrue(before.Status.Conditions, v1alpha1.ConditionStale) {
-		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, stale.Reason, "Expire", "%s", status.Note(stale.Message))
+	r.announce(before, after)
+	return again, nil
+}
+
+// announce tells of a change of what people act on.
+func (r *Reconciler) announce(before, after *v1alpha1.FeatureFlag) {
+	if stale := apimeta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionStale); stale != nil {
+		was := apimeta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionStale)
+		if was == nil || was.Reason != stale.Reason {
+			r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, stale.Reason, "Age", "%s", status.Note(stale.Message))
+		}
 	}
 	was, is := readiness(before), readiness(after)
 	if was.Status == is.Status && was.Reason == is.Reason && before.Status.Default == after.Status.Default {
-		return nil
+		return
 	}
 	eventType := corev1.EventTypeWarning
 	if is.Status == metav1.ConditionTrue {
 		eventType = corev1.EventTypeNormal
 	}
 	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Publish", "%s", status.Note(is.Message))
-	return nil
 }
 
 func readiness(flag *v1alpha1.FeatureFlag) metav1.Condition {
@@ -63,22 +74,48 @@ func assess(flag *v1alpha1.FeatureFlag, verdict flags.Verdict, h *hold) {
 		valid = status.False(verdict.Reason, verdict.Message)
 	}
 	status.Set(&s.Conditions, flag.Generation, v1alpha1.ConditionValid, valid)
+	status.Set(&s.Conditions, flag.Generation, v1alpha1.ConditionCatalogMatched, matchVerdict(verdict.Match))
 	status.Set(&s.Conditions, flag.Generation, v1alpha1.ConditionPublished, publishedVerdict(flag, verdict, h))
 	ready, progress := readyVerdict(flag, verdict, h)
 	status.Summarise(&s.Conditions, flag.Generation, ready, progress)
 }
 
-// assessAge says that an expired flag is to be removed. It takes nothing away
-// from the flag: answers never change because a day came.
-func assessAge(flag *v1alpha1.FeatureFlag, now time.Time) {
-	expires, ok := flags.Expires(flag)
-	if !ok || now.Before(expires) {
-		apimeta.RemoveStatusCondition(&flag.Status.Conditions, v1alpha1.ConditionStale)
-		return
+func matchVerdict(match flags.Match) status.Verdict {
+	switch match.Reason {
+	case "":
+		return status.True(v1alpha1.ReasonSucceeded, match.Message)
+	case v1alpha1.ReasonCatalogUnavailable:
+		return status.Unknown(match.Reason, match.Message)
+	default:
+		return status.False(match.Reason, match.Message)
 	}
-	status.Set(&flag.Status.Conditions, flag.Generation, v1alpha1.ConditionStale, status.True(v1alpha1.ReasonExpired, fmt.Sprintf(
-		"the flag expired on %s and still answers as before; remove %q from the app's code and then this FeatureFlag, or set a later spec.lifecycle.expiresAt (owner: %s)",
-		flag.Spec.Lifecycle.ExpiresAt, flag.Status.Key, flag.Spec.Lifecycle.Owner)))
+}
+
+// assessPropagation says which pods have the flag. How many pods there are
+// changes in a rollout without any meaning for the flag, so while all of them
+// have it, another number is written when it has settled.
+func (s *scope) assessPropagation(flag *v1alpha1.FeatureFlag, key string, now time.Time) (again time.Duration) {
+	conditions, generation := &flag.Status.Conditions, flag.Generation
+	if s.hold != nil {
+		flag.Status.Acked = ""
+		status.Set(conditions, generation, v1alpha1.ConditionPropagated, status.Unknown(v1alpha1.ReasonNotEvaluated, "not evaluated: nothing can be published, see Ready"))
+		return 0
+	}
+	if _, published := s.plan.Entries[key]; !published {
+		flag.Status.Acked = ""
+		status.Set(conditions, generation, v1alpha1.ConditionPropagated, status.Unknown(v1alpha1.ReasonNotPublished, "not evaluated: nothing of this flag is published, see Published"))
+		return 0
+	}
+	p := propagated(key, s.answers, s.seen.history)
+	was := apimeta.FindStatusCondition(*conditions, v1alpha1.ConditionPropagated)
+	if was != nil && was.Status == metav1.ConditionTrue && p.complete && flag.Status.Acked != p.acked {
+		if left := steadyFor - now.Sub(s.seen.since); left > 0 {
+			p.verdict, p.acked, again = status.True(was.Reason, was.Message), flag.Status.Acked, left
+		}
+	}
+	flag.Status.Acked = p.acked
+	status.Set(conditions, generation, v1alpha1.ConditionPropagated, p.verdict)
+	return again
 }
 
 // untilExpiry is how long it is until the next of the flags expires; 0 when
@@ -113,6 +150,8 @@ func readyVerdict(flag *v1alpha1.FeatureFlag, verdict flags.Verdict, h *hold) (s
 		return status.False(h.reason, h.message), status.Working
 	case h != nil:
 		return status.False(h.reason, h.message), status.Stuck
+	case verdict.Current() && verdict.Match.Reason == v1alpha1.ReasonTypeMismatch:
+		return status.False(verdict.Match.Reason, verdict.Match.Message), status.Stuck
 	case verdict.Current():
 		return status.True(v1alpha1.ReasonSucceeded, serves(flag, verdict)), status.Done
 	}

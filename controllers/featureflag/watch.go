@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -77,12 +79,32 @@ func appOfPod(object client.Object) string {
 	return object.GetLabels()[contract.LabelDeployment]
 }
 
-// created lets through new pods alone: what else happens to pods changes
-// nothing about their flags.
-func created() predicate.Predicate {
+// podsOfInterest lets through pods that come, go, or begin or cease to serve.
+func podsOfInterest() predicate.Predicate {
 	return predicate.Funcs{
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*corev1.Pod)
+			after, also := e.ObjectNew.(*corev1.Pod)
+			return ok && also && podChanged(before, after)
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// catalogueChanged lets through what the app's images say about flags, and
+// which of them runs.
+func catalogueChanged() predicate.Predicate {
+	none := predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
 		DeleteFunc:  func(event.DeleteEvent) bool { return false },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
+	none.UpdateFunc = func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.RsolvDeployment)
+		after, also := e.ObjectNew.(*v1alpha1.RsolvDeployment)
+		return ok && also && (before.Status.Image != after.Status.Image ||
+			!equality.Semantic.DeepEqual(before.Status.Catalog, after.Status.Catalog) ||
+			!equality.Semantic.DeepEqual(before.Status.LastGoodCatalog, after.Status.LastGoodCatalog))
+	}
+	return none
 }

@@ -92,6 +92,7 @@ func (s *scope) writeStatus(h *held) status.Progress {
 	st.FailedMigrations = s.failed
 	st.Preflight, st.Catalog, st.SmokeTest = s.preflight, s.catalog, s.smoke
 	st.LastGood, st.RejectedRevision, st.DependencyBackAt = s.lastGood, s.rejected, s.backAt
+	st.LastGoodCatalog = s.lastGoodCatalog
 	st.Flags = nil
 	if s.published != nil { // nil where the flags are somebody else's
 		st.Flags = s.published.record

@@ -21,6 +21,8 @@ import (
 type published struct {
 	record *v1alpha1.FlagsRecord
 	types  map[string]string
+	// kept are those that nobody declares any more.
+	kept map[string]bool
 }
 
 // checkFlags holds the rollout until every flag that the image needs is
@@ -54,7 +56,7 @@ func (r *Reconciler) judgeFlags(ctx context.Context, s *scope) error {
 	if s.catalog != nil {
 		required = s.catalog.Required
 	}
-	problems := workload.CheckFlags(required, flags.types)
+	problems := append(workload.CheckFlags(required, flags.types), workload.CheckKept(required, flags.kept)...)
 	if len(problems) == 0 {
 		s.verdicts[v1alpha1.ConditionFlagsReady] = status.True(v1alpha1.ReasonSucceeded,
 			fmt.Sprintf("all %d flags that the image needs are declared", len(required)))
@@ -101,6 +103,7 @@ func publishedFlags(data map[string]string) *published {
 	}
 	return &published{
 		types:  types,
+		kept:   workload.KeptFlags([]byte(file)),
 		record: &v1alpha1.FlagsRecord{Count: int32(len(types)), Digest: contract.FlagsDigest([]byte(file))}, //nolint:gosec // a ConfigMap has no room for 2³¹ flags
 	}
 }

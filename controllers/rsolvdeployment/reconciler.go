@@ -78,6 +78,8 @@ type scope struct {
 	// in order.
 	revision workload.Revision
 	lastGood *v1alpha1.RevisionRecord
+	// lastGoodCatalog is what the image of the last good revision said.
+	lastGoodCatalog *v1alpha1.CatalogRecord
 	rejected *v1alpha1.RejectedRecord
 	smoke    *v1alpha1.SmokeTestRecord
 	backAt   *metav1.Time
@@ -168,6 +170,8 @@ func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 		smoke:     rd.Status.SmokeTest.DeepCopy(),
 		backAt:    rd.Status.DependencyBackAt.DeepCopy(),
 		verdicts:  map[string]status.Verdict{},
+
+		lastGoodCatalog: rd.Status.LastGoodCatalog.DeepCopy(),
 	}
 }
 

@@ -106,6 +106,8 @@ const (
 	logLimit = 1 << 20
 	// requiredLimit bounds the required flags in the status.
 	requiredLimit = 256
+	// knownLimit bounds the known flags in the status.
+	knownLimit = 1024
 )
 
 // flagKey is how a FeatureFlag's key may look. An image that asks for another
@@ -147,13 +149,20 @@ func catalogRecord(hash string, report *contract.Report, known []contract.Catalo
 		record.Digest = cut(report.CatalogDigest, 128)
 	}
 	for _, flag := range known {
-		if flag.Required && flagKey.MatchString(flag.Key) {
+		if !flagKey.MatchString(flag.Key) {
+			continue
+		}
+		record.Known = append(record.Known, v1alpha1.KnownFlag{Key: flag.Key, Type: cut(flag.Type, 16)})
+		if flag.Required {
 			record.Required = append(record.Required, v1alpha1.RequiredFlag{Key: flag.Key, Type: cut(flag.Type, 16)})
 		}
 	}
 	slices.SortFunc(record.Required, func(a, b v1alpha1.RequiredFlag) int { return strings.Compare(a.Key, b.Key) })
 	record.Required = slices.CompactFunc(record.Required, func(a, b v1alpha1.RequiredFlag) bool { return a.Key == b.Key })
 	record.Required = record.Required[:min(requiredLimit, len(record.Required))]
+	slices.SortFunc(record.Known, func(a, b v1alpha1.KnownFlag) int { return strings.Compare(a.Key, b.Key) })
+	record.Known = slices.CompactFunc(record.Known, func(a, b v1alpha1.KnownFlag) bool { return a.Key == b.Key })
+	record.Known = record.Known[:min(knownLimit, len(record.Known))]
 	return record
 }
 

@@ -96,7 +96,10 @@ func (f *fixture) wantStatusOfReadyApp() {
 	if st.LastGood == nil || st.SmokeTest == nil || !st.SmokeTest.Passed || st.LastGood.Hash != st.SmokeTest.Revision {
 		f.t.Error("the revision is not recorded as good")
 	}
-	st.Migrations, st.Preflight, st.Catalog, st.LastGood, st.SmokeTest = nil, nil, nil, nil, nil
+	if diff := cmp.Diff(st.Catalog, st.LastGoodCatalog); diff != "" {
+		f.t.Errorf("the catalogue is not recorded as that of the good revision (-want +got):\n%s", diff)
+	}
+	st.Migrations, st.Preflight, st.Catalog, st.LastGoodCatalog, st.LastGood, st.SmokeTest = nil, nil, nil, nil, nil, nil
 	if st.Settled == nil || st.Settled.Replicas != 2 || st.Settled.Template != workload.TemplateHash(&f.deployment().Spec.Template) {
 		f.t.Errorf("settled at %+v", st.Settled)
 	}

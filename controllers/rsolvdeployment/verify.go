@@ -50,6 +50,7 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.lastGood = &v1alpha1.RevisionRecord{Hash: s.revision.Hash, Image: s.target.Spec.Image}
+	s.lastGoodCatalog = s.catalog
 	s.rejected = nil
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/controllers/featureflag"
 	"github.com/rsolv-dev/rsolv-operator/controllers/rsolvdeployment"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
 // World is what the controllers need of the world around them.
@@ -43,6 +44,7 @@ func Controllers(manager ctrl.Manager, world World) error {
 		}},
 		{v1alpha1.KindFeatureFlag, &featureflag.Reconciler{
 			Client: client, Live: live, Applier: applier, Recorder: recorder, Clock: world.Clock,
+			Pods: featureflag.NewAsker(contract.AdminPort),
 		}},
 		{v1alpha1.KindAlertBaseline, &alertbaseline.Reconciler{
 			Client: client, Live: live, Applier: applier, Recorder: recorder, Clock: world.Clock,

@@ -11,3 +11,8 @@ func FlagsDigest(file []byte) string {
 	sum := sha256.Sum256(file)
 	return "sha256:" + hex.EncodeToString(sum[:8])
 }
+
+// FlagMetadataDeleted is the name in a flag's metadata under which the flags
+// file says, by true, that nobody declares the flag any more and that it is
+// there because the image that runs needs it.
+const FlagMetadataDeleted = "deleted"

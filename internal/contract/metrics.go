@@ -55,6 +55,12 @@ const (
 	// MetricFlagEnabled is a gauge with the label flag for each flag of type
 	// Boolean that the app knows: 1 while the pod takes it for true, else 0.
 	MetricFlagEnabled = "rsolv_feature_flag_enabled"
+	// MetricFlagEvaluations is a counter with the labels flag, variant and
+	// reason. Flags are those of the flags file and of the app, so the series
+	// are bounded.
+	MetricFlagEvaluations = "rsolv_feature_flag_evaluations_total"
+	// MetricFlagUnknown is a counter of evaluations of flags that do not exist.
+	MetricFlagUnknown = "rsolv_feature_flag_unknown_total"
 )
 
 // Labels of the metric families above.
@@ -63,6 +69,9 @@ const (
 	LabelPath   = "path"
 	LabelStatus = "status"
 	LabelFlag   = "flag"
+	// LabelVariant and LabelReason are those of flag evaluations.
+	LabelVariant = "variant"
+	LabelReason  = "reason"
 )
 
 // The upper bounds of the histograms, durations in milliseconds. Webhooks are

@@ -34,10 +34,23 @@ func compileVar(c *compiler, arguments []any, path string, depth int) (node, *Pr
 	if len(name) > 0 && name[0] == flagdName && (len(name) != 2 || name[1] != flagKeyName && name[1] != timestampName) {
 		return nil, &Problem{clipPath(path), fmt.Sprintf("reads %q", clip(toText(parts[0].value))), "use $flagd.flagKey or $flagd.timestamp"}
 	}
+	c.asksFor(name)
 	if len(name) == 1 && name[0] != targetingKeyName {
 		return attributeOf(name, otherwise), nil
 	}
 	return func(m *machine, data any) any { return found(m, m.lookup(data, name), otherwise, data) }, nil
+}
+
+// asksFor notes the attribute that a name begins with. Inside of a list rule it
+// may be a name of the element instead; that does no harm.
+func (c *compiler) asksFor(name []string) {
+	if len(name) == 0 || name[0] == "" || name[0] == flagdName || name[0] == targetingKeyName {
+		return
+	}
+	if c.names == nil {
+		c.names = map[string]bool{}
+	}
+	c.names[name[0]] = true
 }
 
 // attributeOf is var for what is asked most: an attribute of the context.

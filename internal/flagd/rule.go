@@ -32,10 +32,18 @@ type expression struct {
 func fixed(value any) expression { return expression{run: literal(value), fixed: true, value: value} }
 
 // compiler counts what one flag's rules take.
-type compiler struct{ nodes int }
+type compiler struct {
+	nodes int
+	// names are the attributes that the rules are known to ask for.
+	names map[string]bool
+}
 
 // compileRule compiles a flag's rules. Both are nil where there are none.
 func compileRule(targeting json.RawMessage) (tree any, rule node, problem *Problem) {
+	return (&compiler{}).rule(targeting)
+}
+
+func (c *compiler) rule(targeting json.RawMessage) (tree any, rule node, problem *Problem) {
 	if noRule(targeting) {
 		return nil, nil, nil
 	}
@@ -49,7 +57,7 @@ func compileRule(targeting json.RawMessage) (tree any, rule node, problem *Probl
 	if _, ok := tree.(map[string]any); !ok {
 		return nil, nil, &Problem{"targeting", "is not an operation", `write a JSON Logic rule, for example {"if": [condition, "enabled"]}`}
 	}
-	compiled, problem := (&compiler{}).expression(tree, "targeting", 0)
+	compiled, problem := c.expression(tree, "targeting", 0)
 	if problem != nil {
 		return nil, nil, problem
 	}

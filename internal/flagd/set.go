@@ -13,6 +13,8 @@ import (
 type Set struct {
 	flags map[string]*compiled
 	keys  []string
+	// attributes are what rules ask for, sorted.
+	attributes []string
 }
 
 // compiled is a flag ready to be evaluated.
@@ -34,24 +36,25 @@ type choice struct {
 // Compile makes a Set of definitions. It fails on a definition that Validate
 // refuses and on a key that comes twice.
 func Compile(definitions []Definition) (*Set, error) {
-	set := &Set{flags: make(map[string]*compiled, len(definitions))}
+	set, compiler := &Set{flags: make(map[string]*compiled, len(definitions))}, &compiler{}
 	for i := range definitions {
 		definition := &definitions[i]
 		if _, twice := set.flags[definition.Key]; twice {
 			return nil, fmt.Errorf("flag %q is there twice", clip(definition.Key))
 		}
-		flag, err := definition.compile()
+		compiler.nodes = 0
+		flag, err := definition.compile(compiler)
 		if err != nil {
 			return nil, fmt.Errorf("flag %q: %w", clip(definition.Key), err)
 		}
 		set.flags[definition.Key] = flag
 	}
-	set.keys = sortedKeys(set.flags)
+	set.keys, set.attributes = sortedKeys(set.flags), sortedKeys(compiler.names)
 	return set, nil
 }
 
-func (d *Definition) compile() (*compiled, error) {
-	rule, err := d.check()
+func (d *Definition) compile(c *compiler) (*compiled, error) {
+	rule, err := d.check(c)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +117,13 @@ func (s *Set) Len() int { return len(s.flags) }
 
 // Keys returns the flags' keys, sorted.
 func (s *Set) Keys() []string { return append([]string(nil), s.keys...) }
+
+// Has tells whether there is such a flag.
+func (s *Set) Has(key string) bool { return s.flags[key] != nil }
+
+// Attributes are the names of the attributes that rules ask for, sorted; the
+// targeting key apart, and those whose names rules make up while they run.
+func (s *Set) Attributes() []string { return append([]string(nil), s.attributes...) }
 
 // Targeted tells whether a flag's value depends on the context or the time.
 func (s *Set) Targeted(key string) bool {

@@ -13,20 +13,20 @@ import (
 // Validate returns Problems, or nil. It does not look at Key: whose key is
 // valid is for the operator to say, by ValidKey and CheckPrefix.
 func (d *Definition) Validate() error {
-	_, err := d.check()
+	_, err := d.check(&compiler{})
 	return err
 }
 
 // check validates the definition and compiles its rules, which are nil when
 // there are none.
-func (d *Definition) check() (node, error) {
+func (d *Definition) check(c *compiler) (node, error) {
 	problems := d.checkVariants()
 	if d.DefaultVariant != "" && !d.has(d.DefaultVariant) {
 		problems = append(problems, Problem{
 			"defaultVariant", fmt.Sprintf("%q is not a variant", d.DefaultVariant), "use one of: " + strings.Join(d.names(), ", "),
 		})
 	}
-	tree, rule, problem := compileRule(d.Targeting)
+	tree, rule, problem := c.rule(d.Targeting)
 	if problem == nil && len(problems) == 0 {
 		problem = d.checkResults(tree, "targeting")
 	}

@@ -57,10 +57,12 @@ func TestOutage_FlagNameMismatch(t *testing.T) {
 	stop := hammer(t, app)
 
 	// The same mistake in the life of the app: the next version is held, the
-	// one that runs keeps its pods and serves.
+	// one that runs keeps its pods and its flag, and serves.
 	before := podNames(t, app)
 	kubectl(t, "delete", "ff/"+app+"-blog")
-	mustName(t, waitCondition(t, "rd/"+app, "FlagsReady", "False"), said)
+	mustName(t, waitCondition(t, "rd/"+app, "FlagsReady", "False"),
+		`image needs flag "blog", whose FeatureFlag was deleted; its last definition goes on being served`)
+	awaitStatus(t, app, "/blog", http.StatusOK, 10*time.Second)
 	kubectl(t, "patch", "rd/"+app, "--type=merge", "-p", `{"spec":{"resources":{"requests":{"cpu":"50m"}}}}`)
 	waitCondition(t, "rd/"+app, "Ready", "False")
 	waitCondition(t, "rd/"+app, "Available", "True")

@@ -84,7 +84,7 @@ func (s *Store) For(context *flagd.Context) View { return View{store: s, context
 func (v View) value(f flag) bool {
 	now := v.store.current.Load()
 	if !now.targeted[f] {
-		return now.value(f, nil, v.store.log)
+		return now.value(f, nil, v.store)
 	}
-	return now.value(f, v.store.timed(v.context), v.store.log)
+	return now.value(f, v.store.timed(v.context), v.store)
 }

@@ -1,7 +1,6 @@
 package flags
 
 import (
-	"log/slog"
 	"sync/atomic"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
@@ -23,29 +22,34 @@ type snapshot struct {
 	// did.
 	unanswered [flagCount]string
 	warned     [flagCount]atomic.Bool
+	// tallies count the answers to flags without rules.
+	tallies [flagCount]*tally
+	// attributes are what rules ask for.
+	attributes []string
 }
 
-func defaults() *snapshot {
+func defaults(u *usage) *snapshot {
 	s := &snapshot{set: &flagd.Set{}}
 	for i, known := range catalogue {
 		s.values[i] = known.Default
+		s.tallies[i] = u.of(outcome{flag: known.Key, reason: string(flagd.Default)})
 	}
 	return s
 }
 
-func load(file []byte) (*snapshot, error) {
+func load(file []byte, u *usage) (*snapshot, error) {
 	set, err := flagd.Parse(file)
 	if err != nil {
 		return nil, err
 	}
-	s := defaults()
-	s.digest, s.set = contract.FlagsDigest(file), set
+	s := defaults(u)
+	s.digest, s.set, s.attributes = contract.FlagsDigest(file), set, set.Attributes()
 	for i, known := range catalogue {
 		if s.targeted[i] = set.Targeted(known.Key); s.targeted[i] {
 			continue
 		}
 		if value, result := set.Boolean(known.Key, nil); result.OK() {
-			s.values[i] = value
+			s.values[i], s.tallies[i] = value, u.of(outcome{known.Key, result.Variant, result.Why()})
 		} else {
 			s.unanswered[i] = result.Why()
 		}
@@ -55,17 +59,20 @@ func load(file []byte) (*snapshot, error) {
 
 // value never leaves an absent flag unsaid: the first question for it in each
 // snapshot is logged.
-func (s *snapshot) value(f flag, context *flagd.Context, log *slog.Logger) bool {
+func (s *snapshot) value(f flag, context *flagd.Context, store *Store) bool {
 	why := s.unanswered[f]
 	if s.targeted[f] {
 		value, result := s.set.Boolean(catalogue[f].Key, context)
+		store.usage.count(&result, context, s.attributes)
 		if result.OK() {
 			return value
 		}
 		why = result.Why()
+	} else {
+		s.tallies[f].count.Add(1)
 	}
 	if why != "" && !s.warned[f].Swap(true) {
-		log.Warn("the flags file gives no value for a flag, using the default",
+		store.log.Warn("the flags file gives no value for a flag, using the default",
 			"flag", catalogue[f].Key, "default", s.values[f], "reason", why, "digest", s.digest)
 	}
 	return s.values[f]

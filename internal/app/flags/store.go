@@ -31,6 +31,7 @@ type Store struct {
 	changed atomic.Pointer[chan struct{}]
 	// loading serialises loads; questions never wait for it.
 	loading sync.Mutex
+	usage   *usage
 }
 
 // state is what the store knows at one moment.
@@ -43,7 +44,8 @@ type state struct {
 // Defaults returns a store without a file: every flag has its default.
 func Defaults(log *slog.Logger) *Store {
 	s := &Store{log: log, now: time.Now} //nolint:forbidigo // rules may ask for the time; tests replace it
-	s.current.Store(&state{snapshot: defaults()})
+	s.usage = newUsage(s.now())
+	s.current.Store(&state{snapshot: defaults(s.usage)})
 	first := make(chan struct{})
 	s.changed.Store(&first)
 	return s
@@ -75,28 +77,45 @@ func (s *Store) Status() contract.FlagsStatus {
 // value evaluates a flag of the catalogue for nobody in particular.
 func (s *Store) value(f flag) bool {
 	now := s.current.Load()
-	var context *flagd.Context
 	if now.targeted[f] {
-		context = &flagd.Context{Time: s.now()}
+		return now.value(f, &flagd.Context{Time: s.now()}, s)
 	}
-	return now.value(f, context, s.log)
+	return now.value(f, nil, s)
 }
+
+// SampleContexts says whether contexts are kept for Contexts; they are unless
+// it is told otherwise. Call it before the store is used.
+func (s *Store) SampleContexts(keep bool) { s.usage.sample.off = !keep }
 
 // Evaluate evaluates a flag of the file by its key. A context without a time
 // is one of now. A flag that the app knows and the file does not declare has
 // its default, with reason DEFAULT.
 func (s *Store) Evaluate(key string, context *flagd.Context) flagd.Result {
-	result := s.current.Load().set.Evaluate(key, s.timed(context))
+	now := s.current.Load()
+	context = s.timed(context)
+	result := now.set.Evaluate(key, context)
 	if result.Code == flagd.NotFound {
 		if known, ok := find(key); ok {
-			return known.result()
+			result = known.result()
 		}
 	}
+	s.usage.count(&result, context, now.attributes)
 	return result
 }
 
+// EvaluateAll is All on behalf of a client, and counts as asking for each flag.
+func (s *Store) EvaluateAll(context *flagd.Context) []flagd.Result {
+	context = s.timed(context)
+	results, names := s.All(context), s.current.Load().attributes
+	for i := range results {
+		s.usage.count(&results[i], context, names)
+	}
+	return results
+}
+
 // All evaluates every flag of the file, and those that the app knows beside
-// them, in the order of their keys. All results are of one file.
+// them, in the order of their keys. All results are of one file. It counts as
+// no question for a flag; see EvaluateAll.
 func (s *Store) All(context *flagd.Context) []flagd.Result {
 	set := s.current.Load().set
 	results := make([]flagd.Result, 0, set.Len()+len(catalogue))
@@ -179,7 +198,7 @@ func (s *Store) read(before *state) *state {
 		}
 		return &state{snapshot: before.snapshot}
 	}
-	next, err := load(file)
+	next, err := load(file, s.usage)
 	if err != nil {
 		return before.refuse(err)
 	}

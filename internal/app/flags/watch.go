@@ -29,7 +29,7 @@ const (
 func (s *Store) Run(ctx context.Context) error {
 	if s.dir == "" {
 		<-ctx.Done()
-		return nil
+		return nil // when answers were last given is found out when it is asked for
 	}
 	return s.run(ctx, recheck)
 }
@@ -64,6 +64,7 @@ func (s *Store) run(ctx context.Context, recheck time.Duration) error {
 			// The directory may have been replaced, which ends its watch.
 			s.watch(watcher)
 			s.reload()
+			s.usage.look(s.now())
 		}
 	}
 }

@@ -113,35 +113,6 @@ func (m *Metrics) Watch(g Gauges) error {
 	return nil
 }
 
-// WatchFlags registers a gauge for each flag of type Boolean. read calls each
-// with the flags and their values at the moment.
-func (m *Metrics) WatchFlags(read func(each func(key string, value bool))) error {
-	if err := m.reg.Register(flagGauges(read)); err != nil {
-		return fmt.Errorf("registering %s: %w", contract.MetricFlagEnabled, err)
-	}
-	return nil
-}
-
-// flagGauges reads the flags when it is scraped.
-type flagGauges func(each func(key string, value bool))
-
-var flagDesc = prometheus.NewDesc(contract.MetricFlagEnabled,
-	"Whether this process takes a feature flag for true.", []string{contract.LabelFlag}, nil)
-
-// Describe implements prometheus.Collector.
-func (flagGauges) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- flagDesc }
-
-// Collect implements prometheus.Collector.
-func (g flagGauges) Collect(metrics chan<- prometheus.Metric) {
-	g(func(key string, value bool) {
-		number := 0.0
-		if value {
-			number = 1
-		}
-		metrics <- prometheus.MustNewConstMetric(flagDesc, prometheus.GaugeValue, number, key)
-	})
-}
-
 // ObserveHTTP counts one answered request. path is a route pattern.
 func (m *Metrics) ObserveHTTP(method, path string, status int, took time.Duration) {
 	m.http.WithLabelValues(method, path, strconv.Itoa(status)).Observe(milliseconds(took))

@@ -19,12 +19,16 @@ type AdminDeps struct {
 	// Warnings are what readiness says beside ok: what is missing, and is no
 	// reason to take requests away.
 	Warnings []string
+	// FlagsUsage and FlagsContexts tell what flags were asked for, and about
+	// whom.
+	FlagsUsage    func() contract.FlagsUsage
+	FlagsContexts func() contract.FlagsSample
 }
 
 // NewAdmin returns the handler of the admin listener, which is for the cluster
 // and never public. Nothing on it asks the database.
 func NewAdmin(d AdminDeps) (http.Handler, error) {
-	if d.Ready == nil || d.Metrics == nil || d.FlagsStatus == nil {
+	if d.Ready == nil || d.Metrics == nil || d.FlagsStatus == nil || d.FlagsUsage == nil || d.FlagsContexts == nil {
 		return nil, errors.New("web.NewAdmin: a required dependency is missing")
 	}
 	mux := http.NewServeMux()
@@ -38,10 +42,9 @@ func NewAdmin(d AdminDeps) (http.Handler, error) {
 		}
 		writeText(w, http.StatusOK, strings.Join(append([]string{"ok"}, d.Warnings...), "\nwarning: ")+"\n")
 	})
-	mux.HandleFunc("GET "+contract.FlagsStatusPath, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(d.FlagsStatus()) // the client has gone
-	})
+	mux.HandleFunc("GET "+contract.FlagsStatusPath, answering(d.FlagsStatus))
+	mux.HandleFunc("GET "+contract.FlagsUsagePath, answering(d.FlagsUsage))
+	mux.HandleFunc("GET "+contract.FlagsContextsPath, answering(d.FlagsContexts))
 	mux.Handle("GET "+contract.MetricsPath, d.Metrics)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
@@ -49,6 +52,14 @@ func NewAdmin(d AdminDeps) (http.Handler, error) {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return mux, nil
+}
+
+// answering answers with what of returns, in JSON.
+func answering[T any](of func() T) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(of()) // the client has gone
+	}
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {

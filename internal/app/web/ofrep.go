@@ -144,7 +144,7 @@ func (s *server) ofrepEvaluateAll(w http.ResponseWriter, r *http.Request) {
 		Flags   []evaluation `json:"flags"`
 		Streams []stream     `json:"eventStreams"`
 	}{Flags: []evaluation{}, Streams: []stream{{"sse", endpoint{ofrepEvents}, inactivityDelay}}}
-	for _, result := range s.d.Evaluator.All(context) {
+	for _, result := range s.d.Evaluator.EvaluateAll(context) {
 		if !public || s.isPublic(result.Key) {
 			body.Flags = append(body.Flags, newEvaluation(&result, context))
 		}

@@ -39,7 +39,9 @@ type Metrics interface {
 type Evaluator interface {
 	// Evaluate evaluates one flag.
 	Evaluate(key string, context *flagd.Context) flagd.Result
-	// All evaluates all flags, in the order of their keys.
+	// EvaluateAll evaluates all flags, in the order of their keys.
+	EvaluateAll(context *flagd.Context) []flagd.Result
+	// All is EvaluateAll, but counts as no evaluation.
 	All(context *flagd.Context) []flagd.Result
 	// Status names the flags in use by their digest.
 	Status() contract.FlagsStatus

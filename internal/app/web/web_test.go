@@ -295,6 +295,10 @@ func TestAdmin(t *testing.T) {
 	handler, err := NewAdmin(AdminDeps{
 		Ready: func() error { return ready }, Metrics: http.NotFoundHandler(),
 		FlagsStatus: func() contract.FlagsStatus { return contract.FlagsStatus{Digest: "sha256:x", Flags: 2} },
+		FlagsUsage:  func() contract.FlagsUsage { return contract.FlagsUsage{UnknownAsked: 3} },
+		FlagsContexts: func() contract.FlagsSample {
+			return contract.FlagsSample{Flags: []contract.FlagContexts{{Flag: "blog", Evaluations: 1}}}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -310,6 +314,8 @@ func TestAdmin(t *testing.T) {
 	ready = nil
 	for path, want := range map[string]string{
 		contract.ReadyPath: "ok", contract.LivePath: "ok", contract.FlagsStatusPath: `{"digest":"sha256:x","flags":2}`,
+		contract.FlagsUsagePath:    `{"since":"0001-01-01T00:00:00Z","evaluations":null,"unknownAsked":3}`,
+		contract.FlagsContextsPath: `{"flags":[{"flag":"blog","evaluations":1,"contexts":null}]}`,
 	} {
 		if status, body := get(path); status != 200 || body != want {
 			t.Errorf("%s: %d %s", path, status, body)

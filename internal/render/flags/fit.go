@@ -10,7 +10,7 @@ import (
 // fit chooses what goes into the file. What is published has its room before
 // anything new is let in, so that nothing is ever pushed out by a neighbour;
 // of what is new, the older comes first. It never cuts a definition short.
-func fit(candidates []*candidate, limit int) []flagd.Entry {
+func fit(candidates []*candidate, kept []flagd.Entry, limit int) []flagd.Entry {
 	if limit <= 0 {
 		limit = MaxFileBytes
 	}
@@ -25,6 +25,9 @@ func fit(candidates []*candidate, limit int) []flagd.Entry {
 		}
 	})
 	used := flagd.EmptyFileBytes
+	for _, entry := range kept {
+		used += entry.Size()
+	}
 	for _, c := range order {
 		used += c.reserved()
 	}

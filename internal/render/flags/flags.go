@@ -22,8 +22,8 @@ func ConfigMapName(deployment string) string { return render.FlagsName(deploymen
 
 // Input is what a plan is made of.
 type Input struct {
-	// App is the app that the flags belong to. Only its name, namespace, UID
-	// and flags policy count.
+	// App is the app that the flags belong to. Only its name, namespace, UID,
+	// flags policy, and what its status says of its images' flags count.
 	App *v1alpha1.RsolvDeployment
 	// Flags that refer to the app, in any order. Those being deleted count as
 	// gone.
@@ -43,6 +43,11 @@ type Plan struct {
 	Digest string
 	// Verdicts in the order of Input.Flags, without those being deleted.
 	Verdicts []Verdict
+	// Entries are the flags in the file, as they stand there, by their keys.
+	Entries map[string]string
+	// Kept are the keys of the flags that nobody declares any more and that
+	// images which run still need. Their last definitions stay in the file.
+	Kept []string
 	// ConfigMap with the file.
 	ConfigMap *unstructured.Unstructured
 }
@@ -64,6 +69,8 @@ type Verdict struct {
 	// there is none. It is the last good definition's unless Reason is empty
 	// and TooLarge false.
 	Default string
+	// Match is what the app says about the flag.
+	Match Match
 }
 
 // Current tells whether the flag's own definition is in the file.
@@ -75,12 +82,22 @@ func (v Verdict) LastGood() bool { return !v.Current() && v.Default != "" }
 // Make decides. The same input gives the same plan, and a plan made with the
 // last one's file published gives the same file again.
 func Make(in Input) Plan {
-	candidates := judge(in)
-	entries := fit(candidates, in.MaxBytes)
-	plan := Plan{File: flagd.File(entries), Verdicts: make([]Verdict, len(candidates))}
+	published, needed := readPublished(in.Published), Needed(in.App)
+	candidates := judge(in, published, needed)
+	kept := keep(candidates, published, needed)
+	entries := append(fit(candidates, kept, in.MaxBytes), kept...)
+	plan := Plan{File: flagd.File(entries), Verdicts: make([]Verdict, len(candidates)), Entries: make(map[string]string, len(entries))}
 	plan.Digest = contract.FlagsDigest(plan.File)
+	catalog := CatalogOf(in.App)
 	for i, c := range candidates {
 		plan.Verdicts[i] = c.verdict
+		plan.Verdicts[i].Match = catalog.Match(c.verdict.Key, c.verdict.Flag.Spec.Type)
+	}
+	for _, entry := range entries {
+		plan.Entries[entry.Key] = string(entry.JSON)
+	}
+	for _, entry := range kept {
+		plan.Kept = append(plan.Kept, entry.Key)
 	}
 	plan.ConfigMap = configMap(in.App, plan.File, plan.Digest)
 	return plan

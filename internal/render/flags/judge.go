@@ -28,8 +28,7 @@ type candidate struct {
 	lastDefault string
 }
 
-func judge(in Input) []*candidate {
-	published := readPublished(in.Published)
+func judge(in Input, published map[string]publishedFlag, needed []string) []*candidate {
 	candidates := make([]*candidate, 0, len(in.Flags))
 	owners := map[string]*candidate{}
 	for _, flag := range in.Flags {
@@ -38,7 +37,8 @@ func judge(in Input) []*candidate {
 		}
 		c := &candidate{verdict: Verdict{Flag: flag, Key: Key(flag)}}
 		candidates = append(candidates, c)
-		if old, ok := published[c.verdict.Key]; ok && old.object == flag.Name && old.definition.Type == flagd.Type(flag.Spec.Type) {
+		if old, ok := published[c.verdict.Key]; ok && old.definition.Type == flagd.Type(flag.Spec.Type) &&
+			(old.object == flag.Name || slices.Contains(needed, c.verdict.Key)) {
 			c.lastGood, c.lastDefault = &old.entry, old.definition.DefaultVariant
 		}
 		if owner := owners[c.verdict.Key]; owner == nil || c.older(owner) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
 // FlagTypes reads a published flags file: the type of each flag by its key,
@@ -32,6 +33,40 @@ func FlagTypes(file []byte) (map[string]string, error) {
 		}
 	}
 	return types, nil
+}
+
+// KeptFlags reads a published flags file: the keys of the flags in it that
+// nobody declares any more.
+func KeptFlags(file []byte) map[string]bool {
+	var content struct {
+		Flags map[string]struct {
+			Metadata map[string]any `json:"metadata"`
+		} `json:"flags"`
+	}
+	if err := json.Unmarshal(file, &content); err != nil {
+		return nil
+	}
+	kept := map[string]bool{}
+	for key, flag := range content.Flags {
+		if deleted, _ := flag.Metadata[contract.FlagMetadataDeleted].(bool); deleted {
+			kept[key] = true
+		}
+	}
+	return kept
+}
+
+// CheckKept returns a problem for each flag that an image needs and that is
+// served only because it does: its FeatureFlag was deleted.
+func CheckKept(required []v1alpha1.RequiredFlag, kept map[string]bool) []Problem {
+	var problems []Problem
+	for _, flag := range required {
+		if kept[flag.Key] {
+			problems = append(problems, Problem{v1alpha1.ReasonFlagDeleted, fmt.Sprintf(
+				"image needs flag %q, whose FeatureFlag was deleted; its last definition goes on being served: create a FeatureFlag with key %s, or roll out an image that does not need it",
+				flag.Key, flag.Key)})
+		}
+	}
+	return problems
 }
 
 func typeOf(value json.RawMessage) string {
