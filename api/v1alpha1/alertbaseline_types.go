@@ -66,7 +66,7 @@ type AlertBaselineSpec struct {
 	// +optional
 	Dashboard *Dashboard `json:"dashboard,omitempty"`
 
-	// Outputs tunes the generated PrometheusRule.
+	// Outputs tunes the object that holds the generated rules.
 	//
 	// +optional
 	Outputs *Outputs `json:"outputs,omitempty"`
@@ -314,41 +314,6 @@ type BusinessHours struct {
 //
 // +kubebuilder:validation:Enum=Mon;Tue;Wed;Thu;Fri;Sat;Sun
 type Weekday string
-
-// Dashboard tunes the Grafana dashboard.
-type Dashboard struct {
-	// UID of the dashboard, its permanent address /d/<uid>. The default is made
-	// from namespace and name.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=40
-	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9_-]*$`
-	UID string `json:"uid,omitempty"`
-
-	// Folder that Grafana's sidecar files the dashboard under.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=128
-	Folder string `json:"folder,omitempty"`
-
-	// BaseURL of Grafana, for example https://grafana.rsolv.dev. Alerts link to
-	// the dashboard below it.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^https?://[^\s]+$`
-	BaseURL string `json:"baseURL,omitempty"`
-}
-
-// Outputs tunes the generated objects.
-type Outputs struct {
-	// Labels for the PrometheusRule, so that a Prometheus selects it, for
-	// example release: kube-prometheus-stack.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxProperties=16
-	Labels map[string]string `json:"labels,omitempty"`
-}
 
 // AlertBaseline declares the normal behaviour of the app and becomes alert
 // rules and a dashboard.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
@@ -19,27 +20,48 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/render/dashboard"
 )
 
-// applyRules applies the PrometheusRule. A threshold with a problem keeps its
-// last good group.
+// applyRules applies the object that holds the rules. A threshold with a
+// problem keeps its last good group.
 func (r *Reconciler) applyRules(ctx context.Context, s *scope) error {
-	if !s.crd {
+	if !s.crd && !alerts.InConfigMap(s.baseline) {
 		s.rules, s.counted = status.False(v1alpha1.ReasonCRDsMissing, missingCRD), true
 		return nil
 	}
-	live, err := r.liveRule(ctx, s)
+	live, err := r.liveRules(ctx, s)
 	if err != nil {
 		return err
 	}
 	s.groups = s.withLastGood(live)
-	object := alerts.PrometheusRule(s.baseline, s.groups)
-	if err := r.Applier.Apply(ctx, s.baseline, object); err != nil {
+	if err := r.Applier.Apply(ctx, s.baseline, alerts.Object(s.baseline, s.groups)); err != nil {
 		s.groups = nil
 		s.rules, err = s.judge(err)
 		s.counted = s.rules.Reason == v1alpha1.ReasonOwnershipConflict || s.rules.Reason == v1alpha1.ReasonAwaitingDeletion
 		return err
 	}
 	s.rules, s.counted = s.rulesVerdict(), true
-	return nil
+	return r.removeOther(ctx, s)
+}
+
+// removeOther removes the kind of object that held the rules before
+// spec.outputs.rules was changed, once the new one is in place: an alert that
+// fires twice for a moment is better than one that is missed.
+func (r *Reconciler) removeOther(ctx context.Context, s *scope) error {
+	gvk, key := alerts.ConfigMapGVK, client.ObjectKey{Namespace: s.baseline.Namespace, Name: alerts.ConfigMapName(s.baseline.Name)}
+	if alerts.InConfigMap(s.baseline) {
+		if !s.crd {
+			return nil
+		}
+		gvk, key = alerts.GVK, client.ObjectKeyFromObject(s.baseline)
+	}
+	other := &metav1.PartialObjectMetadata{}
+	other.SetGroupVersionKind(gvk)
+	if err := r.Client.Get(ctx, key, other); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("reading %s %s: %w", gvk.Kind, key.Name, err)
+	}
+	return r.Applier.Delete(ctx, s.baseline, gvk, key)
 }
 
 // applyDashboard applies the ConfigMap.
@@ -73,34 +95,39 @@ func (s *scope) judge(err error) (status.Verdict, error) {
 	}
 }
 
-// liveRule reads the PrometheusRule if it is ours and the last good group of a
-// threshold has to be learned from it. It is nil otherwise.
-func (r *Reconciler) liveRule(ctx context.Context, s *scope) (*unstructured.Unstructured, error) {
+// liveRules reads the groups in place if the last good one of a threshold has
+// to be learned from them. There are none in an object that is not ours;
+// applying will say so.
+func (r *Reconciler) liveRules(ctx context.Context, s *scope) ([]alerts.Group, error) {
 	if len(s.rendered.Problems) == 0 {
-		return nil, nil //nolint:nilnil // nothing to learn
+		return nil, nil
 	}
-	key := client.ObjectKeyFromObject(s.baseline)
+	inConfigMap := alerts.InConfigMap(s.baseline)
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(alerts.GVK)
+	key := client.ObjectKeyFromObject(s.baseline)
+	if inConfigMap {
+		live.SetGroupVersionKind(alerts.ConfigMapGVK)
+		key.Name = alerts.ConfigMapName(s.baseline.Name)
+	}
 	if err := r.Live.Get(ctx, key, live); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, nil //nolint:nilnil // absence is an answer
+			return nil, nil
 		}
-		return nil, fmt.Errorf("reading PrometheusRule %s: %w", key.Name, err)
+		return nil, fmt.Errorf("reading %s %s: %w", live.GetKind(), key.Name, err)
 	}
 	if !metav1.IsControlledBy(live, s.baseline) {
-		return nil, nil //nolint:nilnil // a foreign object tells nothing; applying will say so
+		return nil, nil
 	}
-	return live, nil
+	return decodeGroups(live, alerts.ConfigMapKey(s.baseline)), nil
 }
 
 // withLastGood are the groups of all thresholds in the order of the spec.
-func (s *scope) withLastGood(live *unstructured.Unstructured) []alerts.Group {
+func (s *scope) withLastGood(last []alerts.Group) []alerts.Group {
 	if len(s.rendered.Problems) == 0 {
 		return s.rendered.Groups
 	}
 	groups := make([]alerts.Group, 0, len(s.baseline.Spec.Thresholds))
-	last := decodeGroups(live)
 	for i := range s.baseline.Spec.Thresholds {
 		named := func(g alerts.Group) bool { return g.Name == s.baseline.Spec.Thresholds[i].Name }
 		if at := slices.IndexFunc(s.rendered.Groups, named); at >= 0 {
@@ -113,13 +140,18 @@ func (s *scope) withLastGood(live *unstructured.Unstructured) []alerts.Group {
 	return groups
 }
 
-// decodeGroups reads the groups of a PrometheusRule; what is no group is left
-// out.
-func decodeGroups(live *unstructured.Unstructured) []alerts.Group {
-	if live == nil {
-		return nil
-	}
+// decodeGroups reads the groups of a PrometheusRule, or of the rule file in a
+// ConfigMap; what is no group is left out.
+func decodeGroups(live *unstructured.Unstructured, key string) []alerts.Group {
 	list, _, _ := unstructured.NestedSlice(live.Object, "spec", "groups")
+	if text, found, _ := unstructured.NestedString(live.Object, "data", key); found {
+		var file struct {
+			Groups []any `json:"groups"`
+		}
+		if yaml.Unmarshal([]byte(text), &file) == nil {
+			list = file.Groups
+		}
+	}
 	groups := make([]alerts.Group, 0, len(list))
 	for _, item := range list {
 		raw, err := json.Marshal(item)

@@ -104,10 +104,10 @@ type scope struct {
 	retry time.Duration
 }
 
-// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=prometheusrules,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=prometheusrules,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rsolv.dev,resources=alertbaselines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=alertbaselines/status,verbs=get;patch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments,verbs=get;list;watch

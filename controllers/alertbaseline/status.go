@@ -93,6 +93,9 @@ func (s *scope) rulesVerdict() status.Verdict {
 	if len(s.groups) > 0 {
 		counts = plural(alerts.Alerts(s.groups), "alert") + " of " + plural(len(s.groups), "threshold") + " in place"
 	}
+	if alerts.InConfigMap(s.baseline) {
+		counts += ", in ConfigMap " + quoted(alerts.ConfigMapName(s.baseline.Name)) + ", which a Prometheus reads where it is mounted among its rule_files"
+	}
 	counts += s.suspended()
 	if len(s.rendered.Problems) == 0 {
 		return status.True(v1alpha1.ReasonSucceeded, counts)

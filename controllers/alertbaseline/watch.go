@@ -80,11 +80,12 @@ func ofRule(_ context.Context, object client.Object) []ctrl.Request {
 }
 
 func ofConfigMap(_ context.Context, object client.Object) []ctrl.Request {
-	baseline, ours := strings.CutSuffix(object.GetName(), dashboard.Name(""))
-	if !ours {
-		return nil
+	for _, suffix := range [...]string{dashboard.Name(""), alerts.ConfigMapName("")} {
+		if baseline, ours := strings.CutSuffix(object.GetName(), suffix); ours {
+			return requestFor(object.GetNamespace(), baseline)
+		}
 	}
-	return requestFor(object.GetNamespace(), baseline)
+	return nil
 }
 
 func requestFor(namespace, name string) []ctrl.Request {

@@ -119,7 +119,7 @@ func (out *Rendered) flags(app *v1alpha1.RsolvDeployment, all []*v1alpha1.Featur
 
 func (out *Rendered) baseline(baseline *v1alpha1.AlertBaseline, now time.Time) error {
 	result := alerts.Rules(baseline, now)
-	out.add(alerts.PrometheusRule(baseline, result.Groups), dashboard.ConfigMap(baseline, result.Plans))
+	out.add(alerts.Object(baseline, result.Groups), dashboard.ConfigMap(baseline, result.Plans))
 	var errs []error
 	for _, problem := range result.Problems {
 		errs = append(errs, fmt.Errorf("AlertBaseline %s/%s: %w", baseline.Namespace, baseline.Name, problem))

@@ -5,8 +5,10 @@ package dashboard
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -20,7 +22,8 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
 )
 
-// Label and annotation that Grafana's sidecar looks for.
+// Label and annotation that Grafana's sidecar looks for unless it is told
+// otherwise.
 const (
 	sidecarLabel     = "grafana_dashboard"
 	folderAnnotation = "grafana_folder"
@@ -34,9 +37,14 @@ const nameSuffix = "-dashboard"
 // ConfigMap holds the dashboard for the sidecar. plans are those of
 // alerts.Rules; a threshold that has none is left out.
 func ConfigMap(baseline *v1alpha1.AlertBaseline, plans []alerts.Plan) *unstructured.Unstructured {
-	metadata := alerts.Metadata(baseline, Name(baseline.Name), contract.ComponentDashboard, map[string]string{sidecarLabel: "1"})
-	if d := baseline.Spec.Dashboard; d != nil && d.Folder != "" {
-		metadata.WithAnnotations(map[string]string{folderAnnotation: d.Folder})
+	labels := map[string]string{sidecarLabel: "1"}
+	d := baseline.Spec.Dashboard
+	if d != nil && len(d.Labels) > 0 {
+		labels = maps.Clone(d.Labels)
+	}
+	metadata := alerts.Metadata(baseline, Name(baseline.Name), contract.ComponentDashboard, labels)
+	if d != nil && d.Folder != "" {
+		metadata.WithAnnotations(map[string]string{cmp.Or(d.FolderAnnotation, folderAnnotation): d.Folder})
 	}
 	// The sidecar writes the dashboards of all namespaces into one folder.
 	file := namespace(baseline) + "-" + baseline.Name + ".json"

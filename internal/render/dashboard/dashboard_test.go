@@ -251,3 +251,23 @@ func TestSteps(t *testing.T) {
 		}
 	}
 }
+
+// TestSidecarSettings: label and annotation are those that the sidecar is told
+// to look for.
+func TestSidecarSettings(t *testing.T) {
+	t.Parallel()
+	baseline, plans := sample(t)
+	baseline.Spec.Dashboard = &v1alpha1.Dashboard{
+		Folder: "RSOLV", FolderAnnotation: "k8s-sidecar-target-directory", Labels: map[string]string{"dashboards": "yes"},
+	}
+	got := ConfigMap(baseline, plans)
+	if labels := got.GetLabels(); labels["dashboards"] != "yes" || labels[sidecarLabel] != "" || labels["app.kubernetes.io/managed-by"] != "rsolv-operator" {
+		t.Errorf("labels %v", labels)
+	}
+	if annotations := got.GetAnnotations(); len(annotations) != 1 || annotations["k8s-sidecar-target-directory"] != "RSOLV" {
+		t.Errorf("annotations %v", annotations)
+	}
+	if len(baseline.Spec.Dashboard.Labels) != 1 {
+		t.Error("rendering has changed the baseline")
+	}
+}

@@ -1,0 +1,71 @@
+package v1alpha1
+
+// Dashboard tunes the Grafana dashboard.
+type Dashboard struct {
+	// UID of the dashboard, its permanent address /d/<uid>. The default is made
+	// from namespace and name.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9_-]*$`
+	UID string `json:"uid,omitempty"`
+
+	// Folder that Grafana's sidecar files the dashboard under.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Folder string `json:"folder,omitempty"`
+
+	// FolderAnnotation is the annotation in which the sidecar looks for the
+	// folder; its setting is called folderAnnotation.
+	//
+	// +optional
+	// +kubebuilder:default=grafana_folder
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	FolderAnnotation string `json:"folderAnnotation,omitempty"`
+
+	// Labels of the ConfigMap by which the sidecar finds it; its settings are
+	// called label and labelValue. The default is grafana_dashboard: "1".
+	//
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=8
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// BaseURL of Grafana, for example https://grafana.rsolv.dev. Alerts link to
+	// the dashboard below it.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^https?://[^\s]+$`
+	BaseURL string `json:"baseURL,omitempty"`
+}
+
+// Outputs tunes the generated objects.
+type Outputs struct {
+	// Rules is the kind of object that holds the rules: PrometheusRule, or a
+	// ConfigMap called <name>-rules for a Prometheus without its operator, to
+	// be mounted where the rule_files of its configuration look.
+	//
+	// +optional
+	// +kubebuilder:default=PrometheusRule
+	// +kubebuilder:validation:Enum=PrometheusRule;ConfigMap
+	Rules RulesOutput `json:"rules,omitempty"`
+
+	// Labels for the object that holds the rules, so that a Prometheus selects
+	// it, for example release: kube-prometheus-stack.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// RulesOutput is a kind of object.
+type RulesOutput string
+
+// Values of RulesOutput.
+const (
+	RulesInPrometheusRule RulesOutput = "PrometheusRule"
+	RulesInConfigMap      RulesOutput = "ConfigMap"
+)
