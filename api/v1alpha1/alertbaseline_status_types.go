@@ -26,8 +26,22 @@ type AlertBaselineStatus struct {
 	// +optional
 	Thresholds int32 `json:"thresholds,omitempty"`
 
-	// Alerts in the PrometheusRule.
+	// Alerts in the object that holds the rules.
 	//
 	// +optional
 	Alerts int32 `json:"alerts,omitempty"`
+
+	// Firing is how many alerts of this baseline fire; absent while unknown.
+	//
+	// +optional
+	Firing *int32 `json:"firing,omitempty"`
+
+	// States of the thresholds, in the order of the spec. They are written when
+	// a state changes, and absent without spec.prometheus.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	States []ThresholdStatus `json:"states,omitempty"`
 }

@@ -322,10 +322,12 @@ type Weekday string
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ab,categories=rsolv
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
-// +kubebuilder:printcolumn:name="App",type=string,JSONPath=`.spec.deploymentRef.name`
 // +kubebuilder:printcolumn:name="Thresholds",type=integer,JSONPath=`.status.thresholds`
-// +kubebuilder:printcolumn:name="Alerts",type=integer,JSONPath=`.status.alerts`
+// +kubebuilder:printcolumn:name="Firing",type=integer,JSONPath=`.status.firing`
+// +kubebuilder:printcolumn:name="Loaded",type=string,JSONPath=`.status.conditions[?(@.type=="RulesLoaded")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="App",type=string,priority=1,JSONPath=`.spec.deploymentRef.name`
+// +kubebuilder:printcolumn:name="Alerts",type=integer,priority=1,JSONPath=`.status.alerts`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must be at most 63 characters: it is a label of every alert"

@@ -64,6 +64,15 @@ const (
 	ConditionRulesApplied = "RulesApplied"
 	// ConditionDashboardApplied: the dashboard ConfigMap is in place.
 	ConditionDashboardApplied = "DashboardApplied"
+	// ConditionRulesLoaded: the Prometheus of spec.prometheus runs the rules as
+	// they are here. It says nothing about Ready.
+	ConditionRulesLoaded = "RulesLoaded"
+	// ConditionMetricsPresent: that Prometheus has the series that the
+	// thresholds read. It says nothing about Ready.
+	ConditionMetricsPresent = "MetricsPresent"
+	// ConditionWithinBaseline: no warning, no critical alert and none for
+	// missing metrics fires. It says nothing about Ready.
+	ConditionWithinBaseline = "WithinBaseline"
 )
 
 // Reasons shared by the three kinds.
@@ -138,6 +147,25 @@ const (
 const (
 	ReasonInvalidThreshold  = "InvalidThreshold"
 	ReasonInvalidExpression = "InvalidExpression"
+	// ReasonNotConfigured: the spec does not say where to ask.
+	ReasonNotConfigured = "NotConfigured"
+	// ReasonPrometheusUnreachable: Prometheus does not answer, or refuses.
+	ReasonPrometheusUnreachable = "PrometheusUnreachable"
+	// ReasonNotSelected: the Prometheus object selects other rules than these.
+	ReasonNotSelected = "NotSelected"
+	// ReasonNotRunning: Prometheus does not have the rules, for a reason that
+	// cannot be seen from here.
+	ReasonNotRunning = "NotRunning"
+	// ReasonOutdated: Prometheus still runs rules from before a change.
+	ReasonOutdated = "Outdated"
+	// ReasonEvaluationFailed: Prometheus has the rules, and cannot evaluate one.
+	ReasonEvaluationFailed = "EvaluationFailed"
+	// ReasonSeriesMissing: Prometheus does not have a series that is read.
+	ReasonSeriesMissing = "SeriesMissing"
+	// ReasonBetweenBuckets: a bound lies between two buckets of a histogram.
+	ReasonBetweenBuckets = "BetweenBuckets"
+	// ReasonOutsideBaseline: an alert fires.
+	ReasonOutsideBaseline = "OutsideBaseline"
 )
 
 // Phases of a RsolvDeployment, the Phase column.

@@ -36,6 +36,8 @@ type cluster struct {
 	namespace string
 	writes    testenv.Writes
 	clock     func() time.Time
+	// pace of the looks at a Prometheus; the usual one when zero.
+	pace pace
 	// looks counts the reconciles of baselines whose app exists.
 	looks atomic.Int64
 }
@@ -54,6 +56,7 @@ func (c *cluster) start() (stop func()) {
 			Client: counting, Live: m.GetAPIReader(), Applier: child.NewApplier(counting, m.GetAPIReader()),
 			Recorder: m.GetEventRecorder("rsolv-operator"),
 			Clock:    func() time.Time { c.looks.Add(1); return c.clock() },
+			pace:     c.pace,
 		}).SetupWithManager(m)
 	})
 }

@@ -1,5 +1,5 @@
-// Package alertbaseline keeps the PrometheusRule and the dashboard ConfigMap of
-// each AlertBaseline in place.
+// Package alertbaseline keeps the rules and the dashboard of each AlertBaseline
+// in place, and tells what a Prometheus makes of them.
 package alertbaseline
 
 import (
@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
@@ -54,6 +55,9 @@ type Reconciler struct {
 	Clock func() time.Time
 
 	watch ruleWatch
+	noted *noted
+	// pace of the looks at Prometheus; the usual one when zero.
+	pace pace
 }
 
 // SetupWithManager registers the reconciler and what it watches. PrometheusRules
@@ -68,18 +72,23 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("indexing AlertBaselines: %w", err)
 	}
+	r.noted = newNoted()
+	if r.pace == (pace{}) {
+		r.pace = usualPace
+	}
 	c, err := ctrl.NewControllerManagedBy(mgr).Named("alertbaseline").
 		For(&v1alpha1.AlertBaseline{}, builder.WithPredicates(watch.DeclarationChanged())).
 		Watches(&v1alpha1.RsolvDeployment{}, handler.EnqueueRequestsFromMapFunc(r.ofDeployment), builder.WithPredicates(comesOrGoes())).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(ofConfigMap)).
 		WatchesMetadata(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.ofAll), builder.WithPredicates(ruleCRD())).
+		WatchesRawSource(source.Channel(r.noted.changed, &handler.TypedEnqueueRequestForObject[*v1alpha1.AlertBaseline]{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Build(r)
 	if err != nil {
 		return fmt.Errorf("setting up the AlertBaseline controller: %w", err)
 	}
 	r.watch.controller, r.watch.cache = c, mgr.GetCache()
-	return nil
+	return (&observer{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, pace: r.pace}).setup(mgr)
 }
 
 // scope is what one reconcile knows.
@@ -87,6 +96,8 @@ type scope struct {
 	baseline *v1alpha1.AlertBaseline
 	// deployment says whether the app exists.
 	deployment bool
+	// now is when the rules were rendered.
+	now time.Time
 	// crd says whether the cluster knows PrometheusRules.
 	crd bool
 	// rendered is what the baseline becomes now.
@@ -100,6 +111,8 @@ type scope struct {
 	// rules and dashboard are the verdicts on the two children; empty where
 	// nothing was learned.
 	rules, dashboard status.Verdict
+	// seen is what Prometheus was found to run; nil while nobody has looked.
+	seen *observation
 	// retry is when to look again at what nothing announces; zero is never.
 	retry time.Duration
 }
@@ -107,6 +120,7 @@ type scope struct {
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=monitoring.coreos.com,resources=prometheusrules,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rsolv.dev,resources=alertbaselines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=alertbaselines/status,verbs=get;patch
@@ -129,9 +143,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	// A failure of one child does not keep the other from being applied.
 	var errs []error
 	if s.deployment {
-		s.rendered = alerts.Rules(s.baseline, r.Clock())
+		s.now = r.Clock()
+		s.rendered = alerts.Rules(s.baseline, s.now)
 		errs = append(errs, r.applyRules(ctx, s), r.applyDashboard(ctx, s))
 	}
+	if s.baseline.Spec.Prometheus != nil && s.counted {
+		r.noted.apply(keyOf(s.baseline), applied{s.baseline.UID, s.baseline.Generation, s.groups, s.rendered.Plans})
+	}
+	s.seen = r.noted.of(s.baseline)
 	return r.finish(ctx, before, s, errors.Join(errs...))
 }
 

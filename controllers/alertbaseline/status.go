@@ -25,6 +25,7 @@ func (s *scope) writeStatus() {
 	s.dashboard = s.orBefore(v1alpha1.ConditionDashboardApplied, s.dashboard)
 	status.Set(&st.Conditions, generation, v1alpha1.ConditionRulesApplied, s.rules)
 	status.Set(&st.Conditions, generation, v1alpha1.ConditionDashboardApplied, s.dashboard)
+	s.writeLive()
 	ready, progress := s.readiness()
 	status.Summarise(&st.Conditions, generation, ready, progress)
 	st.ObservedGeneration = generation

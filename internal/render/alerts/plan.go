@@ -84,6 +84,10 @@ type Source struct {
 	MinRate float64
 	// By is the label that the value is told apart by; empty for one value.
 	By string
+	// Metrics are the names of the series that the signal reads, narrowed by
+	// Matchers; those of an expression carry matchers of their own. Labels are
+	// names of labels that must be on them, for what counts as failed.
+	Metrics, Labels []string
 }
 
 // Bound is a level of a threshold.

@@ -37,6 +37,12 @@ func (c *compiler) rate(counter, matchers, by string) string {
 	return "sum" + by + "(rate(" + counter + "{" + matchers + "}[" + c.window + "]))"
 }
 
+// Selector is what every query of the baseline is narrowed to, with braces.
+func Selector(baseline *v1alpha1.AlertBaseline) string {
+	c := compiler{baseline: baseline, namespace: or(baseline.Namespace, "default"), service: baseline.Spec.DeploymentRef.Name}
+	return "{" + c.selector() + "}"
+}
+
 // selector narrows every query of the baseline.
 func (c *compiler) selector() string {
 	if len(c.baseline.Spec.Selector) == 0 {

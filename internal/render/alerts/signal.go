@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ func (c *compiler) errorRatio(t *v1alpha1.Threshold, signal *v1alpha1.ErrorRatio
 		return source{}, problem
 	}
 	described := c.describe(known)
+	described.Labels = slices.Sorted(maps.Keys(failed))
 	described.MinRate, problem = c.minRate(t, "", "")
 	subject := "share of failed " + known.noun
 	if len(failed) == 1 && failed[contract.LabelStatus] == "5.." {
@@ -54,6 +56,7 @@ func (c *compiler) failureRatio(t *v1alpha1.Threshold, signal *v1alpha1.FailureR
 			"rename the label that is added to the alerts")
 	}
 	described := c.describe(known)
+	described.Labels = slices.Sorted(maps.Keys(signal.Failures))
 	described.MinRate, problem = c.minRate(t, "signal.failureRatio.minRate", signal.MinRate)
 	subject := "share of failed " + known.noun
 	if signal.By != "" {
@@ -70,7 +73,7 @@ func (c *compiler) failureRatio(t *v1alpha1.Threshold, signal *v1alpha1.FailureR
 // apart by, or empty.
 func (c *compiler) ratio(counter, patterns, by string, s source) source {
 	all := c.rate(counter, c.matchers, by)
-	s.By, s.Counter = by, counter
+	s.By, s.Counter, s.Metrics = by, counter, []string{counter}
 	s.unit, s.suffix, s.traffic = Ratio, "ratio", all
 	s.limit, s.limitWhy = 1, "a share is at most 100%"
 	s.value = "(" + c.rate(counter, join(c.matchers, patterns), by) + " or 0 * " + all + ") / (" + all + " > 0)"
@@ -100,6 +103,7 @@ func (c *compiler) latency(t *v1alpha1.Threshold, signal *v1alpha1.Latency) (sou
 	s.suffix = s.Quantile + "_milliseconds"
 	s.value = QuantileOf(s.Source, quantile, "")
 	s.Counter = known.metric + "_count"
+	s.Metrics = []string{known.metric + "_bucket", s.Counter}
 	s.traffic = c.rate(known.metric+"_count", s.Matchers, "")
 	s.absent = "absent(" + known.metric + "_count{" + s.Matchers + "})"
 	if len(known.buckets) > 0 {
@@ -121,7 +125,7 @@ func (c *compiler) requestRate(t *v1alpha1.Threshold, signal *v1alpha1.RequestRa
 		return source{}, problem
 	}
 	described := c.describe(known)
-	described.Counter = counter
+	described.Counter, described.Metrics = counter, []string{counter}
 	return source{
 		Source: described, kind: RequestRate, unit: PerSecond, subject: "rate of " + known.noun,
 		value: c.rate(counter, c.matchers, ""), suffix: "rate",
@@ -150,8 +154,10 @@ func (c *compiler) utilization(t *v1alpha1.Threshold, signal *v1alpha1.Utilizati
 	if used == contract.MetricDBPoolUsed && capacity == contract.MetricDBPoolSize {
 		noun = "the database connection pool"
 	}
+	described := c.describe(family{metric: used, noun: noun})
+	described.Metrics = []string{used, capacity}
 	return source{
-		Source: c.describe(family{metric: used, noun: noun}), kind: Utilization, unit: Ratio, subject: "use of " + noun,
+		Source: described, kind: Utilization, unit: Ratio, subject: "use of " + noun,
 		value:  "sum(" + used + "{" + c.matchers + "}) / (sum(" + capacity + "{" + c.matchers + "}) > 0)",
 		suffix: "ratio",
 		absent: "absent(" + used + "{" + c.matchers + "}) or absent(" + capacity + "{" + c.matchers + "})",
@@ -183,6 +189,7 @@ func (c *compiler) expression(t *v1alpha1.Threshold, written string) (source, *P
 		return source{}, bad(t, "signal.expr", "the levels bound the expression from both sides", "make two thresholds of it, one with above and one with below")
 	}
 	s := source{kind: Expression, unit: Plain, subject: t.Name, suffix: "value"}
+	s.Metrics = promql.Metrics(expr)
 	// The line breaks end a comment that the expression may end in.
 	switch {
 	case kind == promql.Scalar:

@@ -59,6 +59,24 @@ func (u Unit) parse(value v1alpha1.Value) (number float64, ok bool) {
 	return 0, false
 }
 
+// Format writes a value in the words in which bounds are declared, with as many
+// digits as people read.
+func (u Unit) Format(value float64) string {
+	digits := func(value float64) string { return strconv.FormatFloat(value, 'g', 3, 64) }
+	switch {
+	case u == Ratio:
+		return strconv.FormatFloat(value*100, 'f', 1, 64) + "%"
+	case u == Milliseconds && value >= 1000:
+		return strconv.FormatFloat(value/1000, 'f', 2, 64) + "s"
+	case u == Milliseconds:
+		return strconv.FormatFloat(value, 'f', 0, 64) + "ms"
+	case u == PerSecond:
+		return digits(value) + "/s"
+	default:
+		return digits(value)
+	}
+}
+
 // alertScale is what a recorded value is divided by in an alert, so that its
 // text can print it: templates know durations in seconds alone.
 func (u Unit) alertScale() float64 {
