@@ -18,6 +18,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/health"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/jobs"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/web"
@@ -31,6 +32,7 @@ type parts struct {
 	monitor *health.Monitor
 	flags   *flags.Store
 	public  *web.Server
+	jobs    *jobs.Client
 	admin   http.Handler
 	// count is the ledger of funnel events.
 	count func(kind app.EventType, outcome app.Outcome, n int)
@@ -54,6 +56,7 @@ func (p *program) assemble(ctx context.Context, o serveOptions, url string, log 
 	if err != nil {
 		return nil, err
 	}
+	o.databaseURL = url
 	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact), count: m.CountEvents}
 	if err := p.connect(ctx, s, o, m, reg, log); err != nil {
 		store.Close()
@@ -79,9 +82,14 @@ func (p *program) connect(
 	}); err != nil {
 		return err
 	}
+	accounts, jobClient, err := p.billing(ctx, s.store, o.databaseURL, m, log)
+	if err != nil {
+		return err
+	}
+	s.jobs = jobClient
 	deps := web.Deps{
-		Credentials: vault,
-		Log:         log, Now: p.now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store,
+		Credentials: vault, Billing: accounts, Accounts: s.store,
+		Log: log, Now: p.now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store,
 		Funnel: s.store, Flags: s.flags, Evaluator: s.flags, Metrics: m,
 		DatabaseUp: s.monitor.DatabaseUp, Version: appVersion(), PublicFlags: o.publicFlags, Stopping: ctx.Done(),
 	}

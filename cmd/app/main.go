@@ -55,6 +55,7 @@ const usage = `usage: app COMMAND [flags]
   flags lint       check flags files and manifests against them
   flags diff       say what would change between two flags files
   admin grant      give an account's keys the permission admin, and leave it out of the funnel
+  billing parked   list Stripe's events that could not be processed, or try one again
   version          print the version
 
 app COMMAND -h explains a command. The database is named by DATABASE_URL.
@@ -89,7 +90,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 func (p *program) dispatch(ctx context.Context, args []string) error {
 	name := strings.Join(args[:min(1, len(args))], "")
 	rest := args[min(1, len(args)):]
-	if name == "funnel" || name == "admin" || name == "flags" {
+	if name == "funnel" || name == "admin" || name == "flags" || name == "billing" {
 		name += " " + strings.Join(rest[:min(1, len(rest))], "")
 		rest = rest[min(1, len(rest)):]
 	}
@@ -114,6 +115,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.flagsDiff(rest)
 	case "admin grant":
 		return p.adminGrant(ctx, rest)
+	case "billing parked":
+		return p.billingParked(ctx, rest)
 	case "version":
 		p.printf("%s\n", appVersion())
 		return nil

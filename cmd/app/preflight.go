@@ -30,6 +30,7 @@ var secretVariables = []struct {
 	{"OPENAI_API_KEY", false},
 	{"OPENROUTER_API_KEY", false},
 	{envProvisioningKey, false},
+	{envSMTPPassword, false},
 	{"GITHUB_WEBHOOK_SECRET", false},
 	{"POSTMARK_API_KEY", false},
 	{"KIT_API_KEY", false},
@@ -81,10 +82,11 @@ func (p *program) checkConfiguration(r *report) {
 	_, hostErr := p.publicHost()
 	_, originsErr := p.corsOrigins()
 	providers, providersErr := p.providers()
+	_, billingErr := p.billingSettings()
 	for _, warning := range providers.warnings {
 		r.note(contract.CheckConfiguration, warning)
 	}
-	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, providersErr} {
+	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, providersErr, billingErr} {
 		r.misconfigured(err)
 	}
 	if problem := urlProblem(p.getenv(contract.EnvDatabaseURL)); problem != "" {

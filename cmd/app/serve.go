@@ -44,6 +44,7 @@ type serveOptions struct {
 	flagsDir      string
 	drain         time.Duration
 	publicFlags   []string
+	databaseURL   string
 }
 
 // serve runs the app until ctx ends, and then as long as it takes to end in
@@ -127,6 +128,7 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 		return err
 	}
 	defer parts.store.Close()
+	defer parts.jobs.Close()
 	public, admin, err := p.listen(ctx, o)
 	if err != nil {
 		return errors.Join(err, parts.tracker.Close(ctx))
@@ -149,6 +151,7 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 	group.Go(func() error { parts.monitor.Run(background); return nil })
 	group.Go(func() error { p.upkeep(background, parts, log); return nil })
 	group.Go(func() error { parts.public.Run(background); return nil })
+	group.Go(func() error { return parts.jobs.Run(background) })
 	group.Go(func() error { return runFlags(background, parts.flags) })
 	group.Go(func() error {
 		defer stopBackground()

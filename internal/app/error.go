@@ -17,19 +17,23 @@ const (
 	CodeInvalidRequest Code = "INVALID_REQUEST"
 	CodeAuthRequired   Code = "AUTH_REQUIRED"
 	CodeInvalidKey     Code = "INVALID_API_KEY"
-	CodeForbidden      Code = "FORBIDDEN"
-	CodeNotFound       Code = "NOT_FOUND"
-	CodeMethod         Code = "METHOD_NOT_ALLOWED"
-	CodeTooLarge       Code = "BODY_TOO_LARGE"
+	// CodeSignature says that a webhook is not signed by who should have.
+	CodeSignature Code = "INVALID_SIGNATURE"
+	CodeForbidden Code = "FORBIDDEN"
+	CodeNotFound  Code = "NOT_FOUND"
+	CodeMethod    Code = "METHOD_NOT_ALLOWED"
+	CodeTooLarge  Code = "BODY_TOO_LARGE"
 	// CodeRateLimit is the limit of all requests of a customer, CodeRateLimited
 	// that of one endpoint.
 	CodeRateLimit   Code = "RATE_LIMIT_EXCEEDED"
 	CodeRateLimited Code = "RATE_LIMITED"
 	// CodeUsageLimit says that the month's usage is used up.
-	CodeUsageLimit  Code = "USAGE_LIMIT_EXCEEDED"
-	CodeConflict    Code = "CONFLICT"
-	CodeUnavailable Code = "SERVICE_UNAVAILABLE"
-	CodeInternal    Code = "INTERNAL_ERROR"
+	CodeUsageLimit Code = "USAGE_LIMIT_EXCEEDED"
+	CodeConflict   Code = "CONFLICT"
+	// CodePaymentRequired says that neither credits nor a payment method are left.
+	CodePaymentRequired Code = "PAYMENT_REQUIRED"
+	CodeUnavailable     Code = "SERVICE_UNAVAILABLE"
+	CodeInternal        Code = "INTERNAL_ERROR"
 )
 
 // FieldError says what is wrong with one field of a request, and how to put it

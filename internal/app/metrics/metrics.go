@@ -27,6 +27,7 @@ type Metrics struct {
 	exceeded   *prometheus.CounterVec
 	keys       *prometheus.CounterVec
 	vends      *prometheus.CounterVec
+	billing    *billing
 }
 
 // New registers every collector. It fails when one of them is registered
@@ -78,10 +79,11 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{
+	m.billing = newBilling()
+	for _, c := range append(m.billing.collectors(), []prometheus.Collector{
 		m.http, m.queries, events, m.onboarded, m.onboardErr, m.allowed, m.exceeded, m.keys, m.vends, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}...) {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("registering a collector: %w", err)
 		}

@@ -62,7 +62,7 @@ func migrate(ctx context.Context, url string, steps fs.FS, wait time.Duration, d
 		// given up in between: of several callers each may apply some.
 		result, err := provider.UpByOne(ctx)
 		if errors.Is(err, goose.ErrNoNextVersion) {
-			return nil
+			return migrateJobs(ctx, url, wait)
 		}
 		if partial, ok := errors.AsType[*goose.PartialError](err); ok {
 			source := partial.Failed.Source

@@ -61,6 +61,7 @@ type Options struct {
 type Store struct {
 	pool *pgxpool.Pool
 	q    *db.Queries
+	jobs Enqueuer
 }
 
 // Open checks the options and returns a Store without connecting. A bad URL

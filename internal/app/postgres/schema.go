@@ -22,15 +22,25 @@ type Schema struct {
 	// CompatibleFrom is the oldest version whose program still works with the
 	// schema; 0 when the database does not say.
 	CompatibleFrom int64
+	// JobsBehind counts the migrations of the job tables, which are River's own,
+	// that are not applied although the schema is up to date.
+	JobsBehind int
 	// RecordEmptied: the table of applied steps is there and has no row at all,
 	// which nothing but a deletion leaves behind.
 	RecordEmptied bool
 }
 
 // SchemaBehindError says that steps this program needs are not applied.
-type SchemaBehindError struct{ Missing []int64 }
+type SchemaBehindError struct {
+	Missing []int64
+	// Jobs counts missing steps of the job tables.
+	Jobs int
+}
 
 func (e *SchemaBehindError) Error() string {
+	if len(e.Missing) == 0 {
+		return fmt.Sprintf("the job tables (schema river) are behind by %d versions: run the migrate command", e.Jobs)
+	}
 	return fmt.Sprintf("the schema is behind: run the migrate command (missing versions %v)", e.Missing)
 }
 
@@ -58,6 +68,8 @@ func (s Schema) Err() error {
 		return &SchemaBehindError{Missing: s.Missing}
 	case s.incompatible():
 		return &SchemaAheadError{Schema: s}
+	case s.JobsBehind > 0:
+		return &SchemaBehindError{Jobs: s.JobsBehind}
 	default:
 		return nil
 	}
@@ -139,6 +151,11 @@ func readSchema(ctx context.Context, tx pgx.Tx) (Schema, error) {
 		return Schema{}, err
 	}
 	schema.RecordEmptied = recorded && len(applied) == 0
+	if len(schema.Missing) == 0 {
+		if schema.JobsBehind, err = jobsBehind(ctx, tx); err != nil {
+			return Schema{}, err
+		}
+	}
 	if rated {
 		err := tx.QueryRow(ctx, "SELECT coalesce(max(min_version), 0) FROM schema_compatibility").Scan(&schema.CompatibleFrom)
 		if err != nil {

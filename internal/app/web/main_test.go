@@ -20,11 +20,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rsolv-dev/rsolv-operator/content"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/billing"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/credentials"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/jobs"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
 )
@@ -66,11 +68,43 @@ type site struct {
 	log     *lockedBuffer
 	server  *server
 	reg     *prometheus.Registry
+	money   func(*billing.Options)
+}
+
+// runJobs works on jobs until the test ends.
+func (s *site) runJobs(databaseURL string, log *slog.Logger, accounts *billing.Service) {
+	s.t.Helper()
+	client, err := jobs.New(s.t.Context(), jobs.Options{URL: databaseURL, Log: log, Redact: postgres.Redact})
+	if err == nil {
+		err = accounts.Register(client)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.store.UseJobs(client)
+	if s.money == nil {
+		s.t.Cleanup(client.Close)
+		return // nobody makes jobs that the test would wait for
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := client.Run(ctx); err != nil {
+			s.t.Errorf("the jobs: %v", err)
+		}
+	})
+	s.t.Cleanup(func() { stop(); running.Wait(); client.Close() })
 }
 
 func newSite(t *testing.T, databaseURL string, change func(*Deps)) *site {
 	t.Helper()
-	s := &site{t: t, flags: &testFlags{}, log: &lockedBuffer{}, reg: prometheus.NewRegistry()}
+	return newPayingSite(t, databaseURL, change, nil)
+}
+
+// newPayingSite is a site whose billing is set up by the test.
+func newPayingSite(t *testing.T, databaseURL string, change func(*Deps), money func(*billing.Options)) *site {
+	t.Helper()
+	s := &site{money: money, t: t, flags: &testFlags{}, log: &lockedBuffer{}, reg: prometheus.NewRegistry()}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	m, err := metrics.New(s.reg, "test")
 	if err != nil {
@@ -102,9 +136,18 @@ func newSite(t *testing.T, databaseURL string, change func(*Deps)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	setup := billing.Options{Store: s.store, Log: log, Now: time.Now, Metrics: m}
+	if s.money != nil {
+		s.money(&setup)
+	}
+	accounts, err := billing.New(setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.runJobs(databaseURL, log, accounts)
 	deps := Deps{
-		Credentials: vault,
-		Log:         log, Now: time.Now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store, Funnel: s.store, Tracker: s.tracker,
+		Credentials: vault, Billing: accounts, Accounts: s.store,
+		Log: log, Now: time.Now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store, Funnel: s.store, Tracker: s.tracker,
 		Flags: s.flags, Evaluator: flags.Defaults(log), Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
 	}
 	if change != nil {

@@ -49,7 +49,7 @@ func (p *Problem) GetHeaders() http.Header {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Round(time.Second)/time.Second)))
 	}
-	if p.Status == http.StatusUnauthorized {
+	if p.Status == http.StatusUnauthorized && p.Code != string(app.CodeSignature) {
 		h.Set("WWW-Authenticate", `Bearer realm="rsolv"`)
 	}
 	return h
@@ -66,20 +66,22 @@ func init() {
 }
 
 var statusOf = map[app.Code]int{
-	app.CodeValidation:     http.StatusUnprocessableEntity,
-	app.CodeInvalidRequest: http.StatusBadRequest,
-	app.CodeAuthRequired:   http.StatusUnauthorized,
-	app.CodeInvalidKey:     http.StatusUnauthorized,
-	app.CodeForbidden:      http.StatusForbidden,
-	app.CodeNotFound:       http.StatusNotFound,
-	app.CodeMethod:         http.StatusMethodNotAllowed,
-	app.CodeTooLarge:       http.StatusRequestEntityTooLarge,
-	app.CodeRateLimit:      http.StatusTooManyRequests,
-	app.CodeRateLimited:    http.StatusTooManyRequests,
-	app.CodeUsageLimit:     http.StatusForbidden,
-	app.CodeConflict:       http.StatusConflict,
-	app.CodeUnavailable:    http.StatusServiceUnavailable,
-	app.CodeInternal:       http.StatusInternalServerError,
+	app.CodeValidation:      http.StatusUnprocessableEntity,
+	app.CodeInvalidRequest:  http.StatusBadRequest,
+	app.CodeAuthRequired:    http.StatusUnauthorized,
+	app.CodeInvalidKey:      http.StatusUnauthorized,
+	app.CodeSignature:       http.StatusUnauthorized,
+	app.CodeForbidden:       http.StatusForbidden,
+	app.CodeNotFound:        http.StatusNotFound,
+	app.CodeMethod:          http.StatusMethodNotAllowed,
+	app.CodeTooLarge:        http.StatusRequestEntityTooLarge,
+	app.CodeRateLimit:       http.StatusTooManyRequests,
+	app.CodeRateLimited:     http.StatusTooManyRequests,
+	app.CodeUsageLimit:      http.StatusForbidden,
+	app.CodeConflict:        http.StatusConflict,
+	app.CodePaymentRequired: http.StatusPaymentRequired,
+	app.CodeUnavailable:     http.StatusServiceUnavailable,
+	app.CodeInternal:        http.StatusInternalServerError,
 }
 
 // newProblem is what strangers see of an error. Anything but an app.Error is

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/billing"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/credentials"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/ratelimit"
@@ -60,6 +61,8 @@ type Deps struct {
 	KeyUse      app.KeyUse
 	Limits      ratelimit.Store
 	Credentials *credentials.Service
+	Billing     *billing.Service
+	Accounts    app.Billing
 	Funnel      app.FunnelReader
 	Tracker     app.Tracker
 	Flags       app.Flags
@@ -116,7 +119,7 @@ func New(d Deps) (*Server, error) {
 func (s *Server) Run(ctx context.Context) { s.s.run(ctx) }
 
 func newServer(d Deps) (*server, error) {
-	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.KeyRing == nil || d.KeyUse == nil || d.Limits == nil || d.Credentials == nil || d.Funnel == nil || d.Tracker == nil ||
+	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.KeyRing == nil || d.KeyUse == nil || d.Limits == nil || d.Credentials == nil || d.Billing == nil || d.Accounts == nil || d.Funnel == nil || d.Tracker == nil ||
 		d.Flags == nil || d.Evaluator == nil || d.Metrics == nil || d.Blog == nil || d.DatabaseUp == nil || d.Version == "" {
 		return nil, errors.New("web.New: a required dependency is missing")
 	}
@@ -139,6 +142,7 @@ func (s *server) routes() {
 	s.registerCustomer()
 	s.registerKeys()
 	s.registerCredentials()
+	s.registerBilling()
 	s.registerFunnel()
 	s.registerHealth()
 	s.registerFlags()

@@ -11,7 +11,7 @@ import (
 )
 
 const getCustomer = `-- name: GetCustomer :one
-SELECT c.id, c.name, c.email, c.active, c.internal, c.subscription_type, c.subscription_state, c.credit_balance, c.monthly_limit, c.current_usage, c.trial_fixes_limit, c.trial_fixes_used, c.source, c.inserted_at, c.updated_at, c.usage_month, c.email_verified_at, c.approved_at, (c.usage_month >= date_trunc('month', now() AT TIME ZONE 'UTC')::date)::bool AS usage_is_current
+SELECT c.id, c.name, c.email, c.active, c.internal, c.subscription_type, c.subscription_state, c.credit_balance, c.monthly_limit, c.current_usage, c.trial_fixes_limit, c.trial_fixes_used, c.source, c.inserted_at, c.updated_at, c.usage_month, c.email_verified_at, c.approved_at, c.stripe_customer_id, c.stripe_subscription_id, c.stripe_payment_method_id, c.payment_method_added_at, c.billing_consent_at, c.cancel_at_period_end, c.subscription_event_at, (c.usage_month >= date_trunc('month', now() AT TIME ZONE 'UTC')::date)::bool AS usage_is_current
 FROM customers c WHERE c.id = $1
 `
 
@@ -42,13 +42,20 @@ func (q *Queries) GetCustomer(ctx context.Context, id int64) (GetCustomerRow, er
 		&i.Customer.UsageMonth,
 		&i.Customer.EmailVerifiedAt,
 		&i.Customer.ApprovedAt,
+		&i.Customer.StripeCustomerID,
+		&i.Customer.StripeSubscriptionID,
+		&i.Customer.StripePaymentMethodID,
+		&i.Customer.PaymentMethodAddedAt,
+		&i.Customer.BillingConsentAt,
+		&i.Customer.CancelAtPeriodEnd,
+		&i.Customer.SubscriptionEventAt,
 		&i.UsageIsCurrent,
 	)
 	return i, err
 }
 
 const getCustomerByEmail = `-- name: GetCustomerByEmail :one
-SELECT id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at, usage_month, email_verified_at, approved_at FROM customers WHERE lower(email) = lower($1)
+SELECT id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at, usage_month, email_verified_at, approved_at, stripe_customer_id, stripe_subscription_id, stripe_payment_method_id, payment_method_added_at, billing_consent_at, cancel_at_period_end, subscription_event_at FROM customers WHERE lower(email) = lower($1)
 `
 
 func (q *Queries) GetCustomerByEmail(ctx context.Context, email string) (Customer, error) {
@@ -73,6 +80,13 @@ func (q *Queries) GetCustomerByEmail(ctx context.Context, email string) (Custome
 		&i.UsageMonth,
 		&i.EmailVerifiedAt,
 		&i.ApprovedAt,
+		&i.StripeCustomerID,
+		&i.StripeSubscriptionID,
+		&i.StripePaymentMethodID,
+		&i.PaymentMethodAddedAt,
+		&i.BillingConsentAt,
+		&i.CancelAtPeriodEnd,
+		&i.SubscriptionEventAt,
 	)
 	return i, err
 }
@@ -106,7 +120,7 @@ func (q *Queries) InsertCredit(ctx context.Context, arg InsertCreditParams) erro
 const insertCustomer = `-- name: InsertCustomer :one
 INSERT INTO customers (name, email, internal, subscription_type, credit_balance, monthly_limit, trial_fixes_limit, source, inserted_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
-RETURNING id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at, usage_month, email_verified_at, approved_at
+RETURNING id, name, email, active, internal, subscription_type, subscription_state, credit_balance, monthly_limit, current_usage, trial_fixes_limit, trial_fixes_used, source, inserted_at, updated_at, usage_month, email_verified_at, approved_at, stripe_customer_id, stripe_subscription_id, stripe_payment_method_id, payment_method_added_at, billing_consent_at, cancel_at_period_end, subscription_event_at
 `
 
 type InsertCustomerParams struct {
@@ -153,6 +167,13 @@ func (q *Queries) InsertCustomer(ctx context.Context, arg InsertCustomerParams) 
 		&i.UsageMonth,
 		&i.EmailVerifiedAt,
 		&i.ApprovedAt,
+		&i.StripeCustomerID,
+		&i.StripeSubscriptionID,
+		&i.StripePaymentMethodID,
+		&i.PaymentMethodAddedAt,
+		&i.BillingConsentAt,
+		&i.CancelAtPeriodEnd,
+		&i.SubscriptionEventAt,
 	)
 	return i, err
 }

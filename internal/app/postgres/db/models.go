@@ -24,6 +24,26 @@ type ApiKey struct {
 	LastUsedAt  *time.Time
 }
 
+type BillingEffect struct {
+	Effect     string
+	Reference  string
+	CustomerID int64
+	InsertedAt time.Time
+}
+
+type BillingEvent struct {
+	ID          string
+	EventType   string
+	CreatedAt   time.Time
+	ReceivedAt  time.Time
+	FinishedAt  *time.Time
+	Status      string
+	CustomerID  *int64
+	AmountCents int64
+	Payload     []byte
+	Problem     string
+}
+
 type Credential struct {
 	ID         string
 	CustomerID int64
@@ -50,24 +70,31 @@ type CreditTransaction struct {
 }
 
 type Customer struct {
-	ID                int64
-	Name              string
-	Email             string
-	Active            bool
-	Internal          bool
-	SubscriptionType  string
-	SubscriptionState *string
-	CreditBalance     int32
-	MonthlyLimit      int32
-	CurrentUsage      int32
-	TrialFixesLimit   int32
-	TrialFixesUsed    int32
-	Source            string
-	InsertedAt        time.Time
-	UpdatedAt         time.Time
-	UsageMonth        time.Time
-	EmailVerifiedAt   *time.Time
-	ApprovedAt        *time.Time
+	ID                    int64
+	Name                  string
+	Email                 string
+	Active                bool
+	Internal              bool
+	SubscriptionType      string
+	SubscriptionState     *string
+	CreditBalance         int32
+	MonthlyLimit          int32
+	CurrentUsage          int32
+	TrialFixesLimit       int32
+	TrialFixesUsed        int32
+	Source                string
+	InsertedAt            time.Time
+	UpdatedAt             time.Time
+	UsageMonth            time.Time
+	EmailVerifiedAt       *time.Time
+	ApprovedAt            *time.Time
+	StripeCustomerID      *string
+	StripeSubscriptionID  *string
+	StripePaymentMethodID *string
+	PaymentMethodAddedAt  *time.Time
+	BillingConsentAt      *time.Time
+	CancelAtPeriodEnd     bool
+	SubscriptionEventAt   *time.Time
 }
 
 type CustomerJourney struct {
