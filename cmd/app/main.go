@@ -54,6 +54,7 @@ const usage = `usage: app COMMAND [flags]
   flags catalog    print the flags that this build knows, with a digest
   flags lint       check flags files and manifests against them
   flags diff       say what would change between two flags files
+  flags import     declare another system's flags as FeatureFlags, with proof
   admin grant      give an account's keys the permission admin, and leave it out of the funnel
   billing parked   list Stripe's events that could not be processed, or try one again
   version          print the version
@@ -113,6 +114,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.flagsLint(rest)
 	case "flags diff":
 		return p.flagsDiff(rest)
+	case "flags import":
+		return p.flagsImport(ctx, rest)
 	case "admin grant":
 		return p.adminGrant(ctx, rest)
 	case "billing parked":
