@@ -44,9 +44,20 @@ type ofrepError struct {
 	status  int
 	code    string
 	details string
+	// retry is after how many seconds to come back, with status 429.
+	retry int
 }
 
 func (e *ofrepError) Error() string { return e.details }
+
+func badRequest(code, details string) *ofrepError {
+	return &ofrepError{status: http.StatusBadRequest, code: code, details: details}
+}
+
+func (e *ofrepError) as(status int) *ofrepError {
+	e.status = status
+	return e
+}
 
 // evaluation is one flag's answer: a success, or a failure when ErrorCode is
 // set.
@@ -189,15 +200,18 @@ func matches(headers []string, etag string) bool {
 	return false
 }
 
-// ofrepCaller tells whether the caller may see the public flags alone. Who
-// shows an API key sees all flags. It makes nobody a caller of the API:
+// ofrepCaller tells whether the caller may see the public flags alone, and
+// refuses one that asks too often. Who shows an API key sees all flags. It makes nobody a caller of the API:
 // evaluations are no steps of the funnel.
 func (s *server) ofrepCaller(r *http.Request) (public bool, err error) {
 	if presentedKey(r.Header) == "" && len(s.d.PublicFlags) > 0 {
-		return true, nil
+		return true, s.limitEvaluations(r, 0, true)
 	}
-	_, err = s.authenticate(r, "")
-	return false, err
+	principal, err := s.authenticate(r, "")
+	if err != nil {
+		return false, err
+	}
+	return false, s.limitEvaluations(r, principal.CustomerID, false)
 }
 
 func (s *server) isPublic(key string) bool { return slices.Contains(s.d.PublicFlags, key) }
@@ -207,10 +221,10 @@ func (s *server) isPublic(key string) bool { return slices.Contains(s.d.PublicFl
 func readContext(w http.ResponseWriter, r *http.Request) (context *flagd.Context, canonical []byte, err error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxContextBytes))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, nil, &ofrepError{http.StatusRequestEntityTooLarge, codeInvalidContext, fmt.Sprintf("the request is longer than %d bytes; send fewer attributes", tooLarge.Limit)}
+		return nil, nil, badRequest(codeInvalidContext, fmt.Sprintf("the request is longer than %d bytes; send fewer attributes", tooLarge.Limit)).as(http.StatusRequestEntityTooLarge)
 	}
 	if err != nil {
-		return nil, nil, &ofrepError{http.StatusBadRequest, codeParse, "the request ended early"}
+		return nil, nil, badRequest(codeParse, "the request ended early")
 	}
 	var request struct {
 		Context *map[string]any `json:"context"`
@@ -220,19 +234,19 @@ func readContext(w http.ResponseWriter, r *http.Request) (context *flagd.Context
 	switch err := decoder.Decode(&request); {
 	case err != nil:
 		if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && kind.Field == "context" {
-			return nil, nil, &ofrepError{http.StatusBadRequest, codeInvalidContext, "context is no JSON object; write one"}
+			return nil, nil, badRequest(codeInvalidContext, "context is no JSON object; write one")
 		}
-		return nil, nil, &ofrepError{http.StatusBadRequest, codeParse, `the request is no JSON object; send {"context": {"targetingKey": "customer:42"}}`}
+		return nil, nil, badRequest(codeParse, `the request is no JSON object; send {"context": {"targetingKey": "customer:42"}}`)
 	case decoder.More():
-		return nil, nil, &ofrepError{http.StatusBadRequest, codeParse, "the request goes on after its end"}
+		return nil, nil, badRequest(codeParse, "the request goes on after its end")
 	case request.Context == nil:
-		return nil, nil, &ofrepError{http.StatusBadRequest, codeInvalidContext, `the request has no context; send {"context": {"targetingKey": "customer:42"}}`}
+		return nil, nil, badRequest(codeInvalidContext, `the request has no context; send {"context": {"targetingKey": "customer:42"}}`)
 	}
 	context = &flagd.Context{Attributes: *request.Context}
 	key, given := context.Attributes[targetingKeyProperty]
 	text, isText := key.(string)
 	if given && !isText {
-		return nil, nil, &ofrepError{http.StatusBadRequest, codeInvalidContext, "context.targetingKey is no text; put it in quotes"}
+		return nil, nil, badRequest(codeInvalidContext, "context.targetingKey is no text; put it in quotes")
 	}
 	context.TargetingKey = text
 	if canonical, err = json.Marshal(context.Attributes); err != nil {
@@ -246,7 +260,7 @@ func readContext(w http.ResponseWriter, r *http.Request) (context *flagd.Context
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, key string, err error) {
 	if refused, ok := errors.AsType[*ofrepError](err); ok {
 		if refused.status == http.StatusTooManyRequests {
-			w.Header().Set("Retry-After", strconv.Itoa(streamRetrySeconds))
+			w.Header().Set("Retry-After", strconv.Itoa(refused.retry))
 		}
 		writeJSON(w, refused.status, failure{Key: key, ErrorCode: refused.code, ErrorDetails: refused.details})
 		return

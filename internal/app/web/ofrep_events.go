@@ -26,7 +26,10 @@ const (
 func (s *server) ofrepStream(w http.ResponseWriter, r *http.Request) {
 	if s.streams.Add(1) > maxStreams {
 		s.streams.Add(-1)
-		s.refuse(w, r, "", &ofrepError{http.StatusTooManyRequests, string(flagd.General), "too many event streams are open; poll or come back later"})
+		s.refuse(w, r, "", &ofrepError{
+			status: http.StatusTooManyRequests, code: string(flagd.General), retry: streamRetrySeconds,
+			details: "too many event streams are open; poll or come back later",
+		})
 		return
 	}
 	defer s.streams.Add(-1)

@@ -296,38 +296,3 @@ func TestFlagsAreListedForAdmins(t *testing.T) {
 		}
 	}
 }
-
-// TestOFREPIsDocumented looks for the protocol's paths and answers in the
-// OpenAPI document.
-func TestOFREPIsDocumented(t *testing.T) {
-	t.Parallel()
-	o := newOFREP(t)
-	type operation struct {
-		Parameters  []map[string]any
-		RequestBody struct{ Content map[string]any }
-		Responses   map[string]any
-	}
-	var ours struct {
-		Paths map[string]map[string]operation
-	}
-	if err := json.Unmarshal([]byte(o.get("/api/openapi.json").body), &ours); err != nil {
-		t.Fatal(err)
-	}
-	for path, answers := range map[string][]string{
-		ofrepSingle: {"200", "400", "401", "404"},
-		ofrepBulk:   {"200", "304", "400", "401"},
-	} {
-		post, ok := ours.Paths[path]["post"]
-		if !ok || post.RequestBody.Content["application/json"] == nil || len(post.Parameters) != 1 {
-			t.Errorf("%s: %+v", path, post)
-		}
-		for _, status := range answers {
-			if post.Responses[status] == nil {
-				t.Errorf("%s does not document %s", path, status)
-			}
-		}
-	}
-	if _, ok := ours.Paths[ofrepEvents]["get"]; !ok {
-		t.Errorf("%s is not documented", ofrepEvents)
-	}
-}

@@ -94,6 +94,8 @@ type server struct {
 	use    keyUse
 	pages  map[string]*template.Template
 	limits *ratelimit.Limiter
+	// evaluations limits the evaluation protocol.
+	evaluations evaluationLimits
 	// streams counts the open event streams.
 	streams atomic.Int64
 }
