@@ -49,7 +49,8 @@ func objects[T any](t *testing.T, file, kind string) []T {
 }
 
 // TestGrantsNameEachResourceAndVerb refuses wildcards, and anything that would
-// let the operator change other people's Secrets or its own rights.
+// let the operator change other people's Secrets, delete data or change its own
+// rights.
 func TestGrantsNameEachResourceAndVerb(t *testing.T) {
 	t.Parallel()
 	for _, file := range installs {
@@ -71,6 +72,9 @@ func TestGrantsNameEachResourceAndVerb(t *testing.T) {
 			}
 			if slices.Contains(rule.Resources, "secrets") && (slices.Contains(rule.Verbs, "update") || slices.Contains(rule.Verbs, "patch")) {
 				t.Errorf("%s: the operator could change Secrets: %+v", file, rule)
+			}
+			if slices.Contains(rule.APIGroups, "postgresql.cnpg.io") && slices.Contains(rule.Verbs, "delete") {
+				t.Errorf("%s: the operator could delete databases: %+v", file, rule)
 			}
 			if slices.Contains(rule.APIGroups, "rbac.authorization.k8s.io") {
 				t.Errorf("%s: the operator could change rights: %+v", file, rule)

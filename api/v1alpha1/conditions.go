@@ -98,6 +98,7 @@ const (
 	ReasonSecretKeyEmpty    = "SecretKeyEmpty"
 	ReasonSecretPlaceholder = "SecretPlaceholder"
 	ReasonSecretInvalid     = "SecretInvalid"
+	ReasonDatabaseNotFound  = "DatabaseNotFound"
 	ReasonPreflightRunning  = "PreflightRunning"
 	ReasonPreflightFailed   = "PreflightFailed"
 	ReasonFlagMissing       = "FlagMissing"

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // TestSamplesBecomeReady applies all samples to a server on which Jobs finish
 // and Deployments roll out, as a kubelet would have them do.
 func TestSamplesBecomeReady(t *testing.T) {
-	for _, pattern := range []string{"rsolv_v1alpha1_*.yaml", "platform/*.yaml"} {
+	for _, pattern := range []string{"rsolv_v1alpha1_*.yaml", "platform/*.yaml", "cloudnativepg/*.yaml"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no samples match %s (%v)", pattern, err)
@@ -41,6 +41,7 @@ func becomeReady(t *testing.T, files []string) {
 	c := testenv.Client(t)
 	for name, values := range map[string]map[string]string{
 		"rsolv-db":     {"database-url": "postgres://rsolv:3c9f1b@db.internal:5432/rsolv"},
+		"rsolv-db-app": {"uri": "postgresql://rsolv:3c9f1b@rsolv-db-rw:5432/rsolv"}, // as CloudNativePG makes it
 		"rsolv-stripe": {"STRIPE_API_KEY": "sk_live_9fK2", "STRIPE_WEBHOOK_SECRET": "whsec_77aQ"},
 	} {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: values}

@@ -58,11 +58,16 @@ func (a *Applier) Apply(ctx context.Context, owner client.Object, objects ...*un
 }
 
 func (a *Applier) applyOne(ctx context.Context, owner client.Object, object *unstructured.Unstructured) error {
+	return a.applyIf(ctx, owner, object, owns)
+}
+
+// applyIf applies an object unless there is one that is not ours.
+func (a *Applier) applyIf(ctx context.Context, owner client.Object, object *unstructured.Unstructured, ours func(existing, owner client.Object) bool) error {
 	existing, err := a.find(ctx, object.GroupVersionKind(), client.ObjectKeyFromObject(object))
 	if err != nil {
 		return err
 	}
-	if existing != nil && !metav1.IsControlledBy(existing, owner) {
+	if existing != nil && !ours(existing, owner) {
 		return Conflict(object.GetKind(), ownerKind(object), owner, existing)
 	}
 	request := fingerprint(object)

@@ -21,6 +21,8 @@ type OwnershipConflict struct {
 	// Leaving says that it belonged to an owner of the same kind and name that
 	// was deleted, so that it goes by itself.
 	Leaving bool
+	// Instead is what to do, where deleting the object is out of the question.
+	Instead string
 }
 
 // Error says what to do about it.
@@ -31,6 +33,9 @@ func (e *OwnershipConflict) Error() string {
 	}
 	if e.Leaving {
 		return fmt.Sprintf("%s %q belongs to the %s that was deleted and is being garbage-collected: it is created anew as soon as it is gone", e.Kind, e.Name, owner)
+	}
+	if e.Instead != "" {
+		return fmt.Sprintf("%s %q exists and is controlled by %s: %s", e.Kind, e.Name, owner, e.Instead)
 	}
 	return fmt.Sprintf("%s %q exists and is controlled by %s: delete or rename it, and it will be created anew", e.Kind, e.Name, owner)
 }
@@ -46,7 +51,8 @@ func Conflict(kind, ownerKind string, owner, existing client.Object) *OwnershipC
 	return conflict
 }
 
-// ownerKind is the kind of the owner that a child declares.
+// ownerKind is the kind of the owner that a child declares; empty for one that
+// declares none.
 func ownerKind(object *unstructured.Unstructured) string {
 	if ref := metav1.GetControllerOf(object); ref != nil {
 		return ref.Kind

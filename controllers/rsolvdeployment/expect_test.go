@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -59,7 +60,7 @@ func (f *fixture) wantPhase(phase string) {
 var childKinds = []schema.GroupVersionKind{
 	workload.ServiceAccountKind, workload.ConfigMapKind, workload.SecretKind, workload.ServiceKind, workload.DeploymentKind, workload.ControllerRevisionKind,
 	workload.JobKind, workload.PodDisruptionBudgetKind, workload.HorizontalPodAutoscalerKind, workload.IngressKind,
-	workload.NetworkPolicyKind, workload.HTTPRouteKind, workload.ServiceMonitorKind,
+	workload.NetworkPolicyKind, workload.HTTPRouteKind, workload.ServiceMonitorKind, workload.ClusterKind,
 }
 
 // objects reads every object of the app's kinds, the app itself included.
@@ -73,6 +74,19 @@ func (f *fixture) objects() []unstructured.Unstructured {
 		all = append(all, list.Items...)
 	}
 	return all
+}
+
+// collectGarbage deletes what an owner that is gone has left, as a cluster
+// would: an API server alone does not.
+func (f *fixture) collectGarbage(owner types.UID) {
+	f.t.Helper()
+	for _, object := range f.objects() {
+		for _, ref := range object.GetOwnerReferences() {
+			if ref.UID == owner {
+				f.must(client.IgnoreNotFound(f.client.Delete(f.t.Context(), &object, client.PropagationPolicy(metav1.DeletePropagationBackground))))
+			}
+		}
+	}
 }
 
 // versions maps every object to its resource version.

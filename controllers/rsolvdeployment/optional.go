@@ -32,12 +32,16 @@ type unknownKind struct {
 
 // Error says what to do about it.
 func (e *unknownKind) Error() string {
-	if e.unserved {
-		return fmt.Sprintf("%s needs %ss of %s, a version that the cluster does not serve: update the CustomResourceDefinitions of %s; the rest is in place, and this follows by itself",
-			e.Field, e.Kind, e.GroupVersion(), e.From)
+	rest := "the rest is in place, and this follows by itself"
+	if e.GroupVersionKind == workload.ClusterKind {
+		rest = "the rollout goes on by itself then"
 	}
-	return fmt.Sprintf("%s needs %ss, a kind that the cluster does not know: install the CustomResourceDefinitions of %s, or remove %s; the rest is in place, and this follows by itself",
-		e.Field, e.Kind, e.From, e.Field)
+	if e.unserved {
+		return fmt.Sprintf("%s needs %ss of %s, a version that the cluster does not serve: update the CustomResourceDefinitions of %s; %s",
+			e.Field, e.Kind, e.GroupVersion(), e.From, rest)
+	}
+	return fmt.Sprintf("%s needs %ss, a kind that the cluster does not know: install the CustomResourceDefinitions of %s, or remove %s; %s",
+		e.Field, e.Kind, e.From, e.Field, rest)
 }
 
 // optionalKinds are the kinds that the cluster may do without, each with its
@@ -51,9 +55,13 @@ func (r *Reconciler) watchOf(kind workload.OptionalKind) *watch.Optional {
 	r.optional.once.Do(func() {
 		r.optional.watches = map[schema.GroupVersionKind]*watch.Optional{}
 		for _, each := range workload.Optional {
+			wakes := r.appsOf
+			if each.GroupVersionKind == workload.ClusterKind {
+				wakes = r.appsUsing
+			}
 			r.optional.watches[each.GroupVersionKind] = &watch.Optional{
 				Kind: each.GroupVersionKind, CRD: each.CRD,
-				Handler:    handler.EnqueueRequestsFromMapFunc(r.appsOf),
+				Handler:    handler.EnqueueRequestsFromMapFunc(wakes),
 				Predicates: []predicate.Predicate{predicate.Funcs{UpdateFunc: declarationChanged}},
 			}
 		}

@@ -123,6 +123,7 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments/finalizers,verbs=update
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments/status,verbs=patch
@@ -180,7 +181,7 @@ func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	var stop error
 	for _, phase := range []func(context.Context, *scope) error{
-		r.gather, r.applyLive, r.checkSecrets, r.runPreflight, r.checkFlags, r.runMigrations, r.applyWorkload,
+		r.gather, r.applyLive, r.ensureDatabase, r.checkSecrets, r.runPreflight, r.checkFlags, r.runMigrations, r.applyWorkload,
 	} {
 		if stop = asHeld(phase(ctx, s), s); stop != nil {
 			break

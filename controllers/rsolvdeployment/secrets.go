@@ -22,7 +22,7 @@ import (
 // makes the immutable copies that the pods of this revision are given.
 func (r *Reconciler) checkSecrets(ctx context.Context, s *scope) error {
 	data := map[string]map[string][]byte{}
-	for _, name := range workload.SecretNames(&s.rd.Spec) {
+	for _, name := range workload.SecretNames(s.rd) {
 		secret, err := r.secret(ctx, s.rd.Namespace, name)
 		if err != nil {
 			return err
@@ -35,7 +35,7 @@ func (r *Reconciler) checkSecrets(ctx context.Context, s *scope) error {
 			data[name] = map[string][]byte{}
 		}
 	}
-	env, problems := workload.CheckSecrets(&s.rd.Spec, data)
+	env, problems := workload.CheckSecrets(s.rd, data)
 	s.env = env
 	if len(problems) > 0 {
 		verdict := problemsVerdict(problems)

@@ -31,6 +31,9 @@ import (
 // secretIndex finds the RsolvDeployments that refer to a Secret.
 const secretIndex = "spec.secretNames"
 
+// clusterIndex finds the RsolvDeployments that use a Cluster of CloudNativePG.
+const clusterIndex = "spec.database.cluster"
+
 // workers is how many apps are reconciled at a time.
 const workers = 4
 
@@ -44,12 +47,15 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Random == nil || r.Logs == nil || r.Clock == nil {
 		return errors.New("rsolvdeployment: a field of the Reconciler is not set")
 	}
-	err := manager.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RsolvDeployment{}, secretIndex,
-		func(object client.Object) []string {
-			return workload.SecretNames(&object.(*v1alpha1.RsolvDeployment).Spec)
-		})
-	if err != nil {
-		return fmt.Errorf("indexing the secrets of RsolvDeployments: %w", err)
+	for index, names := range map[string]func(*v1alpha1.RsolvDeployment) []string{
+		secretIndex:  workload.SecretNames,
+		clusterIndex: func(rd *v1alpha1.RsolvDeployment) []string { return []string{workload.ClusterName(rd)} },
+	} {
+		err := manager.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RsolvDeployment{}, index,
+			func(object client.Object) []string { return names(object.(*v1alpha1.RsolvDeployment)) })
+		if err != nil {
+			return fmt.Errorf("indexing RsolvDeployments by %s: %w", index, err)
+		}
 	}
 	byName := handler.EnqueueRequestsFromMapFunc(r.appsOf)
 	declared := builder.WithPredicates(predicate.Funcs{UpdateFunc: declarationChanged})
@@ -98,6 +104,11 @@ func (r *Reconciler) appsOf(ctx context.Context, object client.Object) []reconci
 // appsReferringTo finds the apps that are given values of a Secret.
 func (r *Reconciler) appsReferringTo(ctx context.Context, secret client.Object) []reconcile.Request {
 	return r.apps(ctx, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()})
+}
+
+// appsUsing finds the apps whose database is a Cluster.
+func (r *Reconciler) appsUsing(ctx context.Context, cluster client.Object) []reconcile.Request {
+	return r.apps(ctx, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{clusterIndex: cluster.GetName()})
 }
 
 // allApps are for what concerns the whole cluster.

@@ -45,6 +45,7 @@ const (
 	ComponentMigration = "migration"
 	ComponentSmokeTest = "smoke-test"
 	ComponentConfig    = "config"
+	ComponentDatabase  = "database"
 	ComponentFlags     = "flags"
 	ComponentAlerts    = "alerts"
 	ComponentDashboard = "dashboard"

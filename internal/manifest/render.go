@@ -54,9 +54,12 @@ func (out *Rendered) deployment(rd *v1alpha1.RsolvDeployment) {
 	env := workload.Environment{ConfigMap: workload.ConfigMapName(rd), Secret: rd.Name + "-env-" + unknownHash}
 	out.Notes = append(out.Notes, fmt.Sprintf(
 		"RsolvDeployment %s/%s: the Secret %s, its copy of the values in %v, and the Job named after it get their names in the cluster",
-		rd.Namespace, rd.Name, env.Secret, workload.SecretNames(&rd.Spec)))
+		rd.Namespace, rd.Name, env.Secret, workload.SecretNames(rd)))
 	out.add(workload.ServiceAccount(rd))
 	out.add(workload.Live(rd)...)
+	if cluster := workload.Cluster(rd); cluster != nil {
+		out.add(cluster)
+	}
 	out.add(workload.ConfigMap(rd))
 	out.add(workload.PreflightJob(rd, env, unknownHash))
 	out.add(workload.MigrationJob(rd, env, unknownHash))

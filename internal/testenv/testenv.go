@@ -1,5 +1,6 @@
 // Package testenv gives tests a real API server with the operator's CRDs,
-// the monitoring CRDs and the Gateway API's HTTPRoute installed. One server serves all tests of a package;
+// the monitoring CRDs, the Gateway API's HTTPRoute and as much of CloudNativePG's
+// Cluster as the operator uses installed. One server serves all tests of a package;
 // each test works in a namespace of its own.
 package testenv
 
@@ -67,7 +68,10 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	environment := &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases"), os.Getenv(EnvMonitoringCRDs), gateway},
+		CRDDirectoryPaths: []string{
+			filepath.Join(Root(), "config", "crd", "bases"), os.Getenv(EnvMonitoringCRDs), gateway,
+			filepath.Join(Root(), "internal", "testenv", "testdata"),
+		},
 		ErrorIfCRDPathMissing: true,
 		CRDInstallOptions:     envtest.CRDInstallOptions{Scheme: Scheme()},
 	}

@@ -20,6 +20,7 @@ func TestInstallsTheKinds(t *testing.T) {
 	for _, name := range []string{
 		"rsolvdeployments.rsolv.dev", "featureflags.rsolv.dev", "alertbaselines.rsolv.dev",
 		"prometheusrules.monitoring.coreos.com", "servicemonitors.monitoring.coreos.com", "httproutes.gateway.networking.k8s.io",
+		"clusters.postgresql.cnpg.io",
 	} {
 		if !found[name] {
 			t.Errorf("CRD %s is not installed; installed: %v", name, found)

@@ -22,10 +22,10 @@ type Problem struct {
 
 // SecretNames lists the Secrets that a declaration refers to, in order of
 // name.
-func SecretNames(spec *v1alpha1.RsolvDeploymentSpec) []string {
-	names := map[string]bool{spec.Database.SecretRef.Name: true}
-	for i := range spec.Secrets {
-		names[spec.Secrets[i].Name] = true
+func SecretNames(rd *v1alpha1.RsolvDeployment) []string {
+	names := map[string]bool{DatabaseSecret(rd).Name: true}
+	for i := range rd.Spec.Secrets {
+		names[rd.Spec.Secrets[i].Name] = true
 	}
 	return slices.Sorted(maps.Keys(names))
 }
@@ -34,8 +34,8 @@ func SecretNames(spec *v1alpha1.RsolvDeploymentSpec) []string {
 // does not exist, and returns the variables that the app is to be given, or
 // everything that is wrong at once. Without a problem every declared variable
 // is there; with one the variables must not be used.
-func CheckSecrets(spec *v1alpha1.RsolvDeploymentSpec, data map[string]map[string][]byte) (map[string][]byte, []Problem) {
-	declared, problems := variables(spec)
+func CheckSecrets(rd *v1alpha1.RsolvDeployment, data map[string]map[string][]byte) (map[string][]byte, []Problem) {
+	declared, problems := variables(rd)
 	env := make(map[string][]byte, len(declared))
 	missing := map[string]bool{}
 	for _, v := range declared {
@@ -43,7 +43,7 @@ func CheckSecrets(spec *v1alpha1.RsolvDeploymentSpec, data map[string]map[string
 		if secret == nil {
 			if !missing[v.secret] {
 				missing[v.secret] = true
-				problems = append(problems, notFound(v.secret, declared))
+				problems = append(problems, notFound(rd, v.secret, declared))
 			}
 			continue
 		}
@@ -64,7 +64,7 @@ type variable struct {
 
 // operatorVariables are set by the operator itself.
 var operatorVariables = map[string]string{
-	contract.EnvDatabaseURL:    "it comes from spec.database.secretRef",
+	contract.EnvDatabaseURL:    "it comes from spec.database",
 	contract.EnvPoolSize:       "it comes from spec.database.poolSize",
 	contract.EnvPublicHost:     "it is the first of the hosts in spec.ingress or spec.gateway",
 	contract.EnvTrustedProxies: "it comes from trustedProxies in spec.ingress and spec.gateway",
@@ -76,8 +76,8 @@ var operatorVariables = map[string]string{
 
 // variables lists what is declared, in the order of the declaration, and what
 // cannot be declared so.
-func variables(spec *v1alpha1.RsolvDeploymentSpec) ([]variable, []Problem) {
-	ref := spec.Database.SecretRef
+func variables(rd *v1alpha1.RsolvDeployment) ([]variable, []Problem) {
+	spec, ref := &rd.Spec, DatabaseSecret(rd)
 	list := []variable{{contract.EnvDatabaseURL, ref.Name, ref.Key}}
 	taken := map[string]variable{contract.EnvDatabaseURL: list[0]}
 	var problems []Problem
@@ -131,7 +131,12 @@ func sourceVariables(source *v1alpha1.SecretSource) []variable {
 	return list
 }
 
-func notFound(secret string, declared []variable) Problem {
+func notFound(rd *v1alpha1.RsolvDeployment, secret string, declared []variable) Problem {
+	if cluster := ClusterName(rd); cluster != "" && secret == DatabaseSecret(rd).Name {
+		return Problem{v1alpha1.ReasonSecretNotFound, fmt.Sprintf(
+			"secret %q does not exist yet: CloudNativePG makes it for the Cluster %q (see kubectl describe clusters.postgresql.cnpg.io %s); a Cluster with a secret of its own is used by spec.database.secretRef",
+			secret, cluster, cluster)}
+	}
 	var keys []string
 	for _, v := range declared {
 		if v.secret == secret && !slices.Contains(keys, v.key) {

@@ -71,7 +71,7 @@ func TestCheckSecrets(t *testing.T) {
 			if test.change != nil {
 				test.change(data)
 			}
-			env, problems := CheckSecrets(spec, data)
+			env, problems := CheckSecrets(&v1alpha1.RsolvDeployment{Spec: *spec}, data)
 			if len(problems) != len(test.want) {
 				t.Fatalf("problems %v, want %v", problems, test.want)
 			}
@@ -159,7 +159,7 @@ func TestSecretNames(t *testing.T) {
 		Database: v1alpha1.Database{SecretRef: v1alpha1.SecretKeyReference{Name: "b", Key: "k"}},
 		Secrets:  []v1alpha1.SecretSource{{Name: "c"}, {Name: "a"}, {Name: "b"}},
 	}
-	if diff := cmp.Diff([]string{"a", "b", "c"}, SecretNames(spec)); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "c"}, SecretNames(&v1alpha1.RsolvDeployment{Spec: *spec})); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -27,6 +27,7 @@ var (
 	IngressKind                 = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}
 	NetworkPolicyKind           = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"}
 	HTTPRouteKind               = schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}
+	ClusterKind                 = schema.GroupVersionKind{Group: "postgresql.cnpg.io", Version: "v1", Kind: "Cluster"}
 	ServiceMonitorKind          = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}
 )
 
@@ -34,6 +35,7 @@ var (
 var Optional = []OptionalKind{
 	{HTTPRouteKind, "httproutes.gateway.networking.k8s.io", "the Gateway API", "spec.gateway"},
 	{ServiceMonitorKind, "servicemonitors.monitoring.coreos.com", "prometheus-operator", "spec.metrics"},
+	{ClusterKind, "clusters.postgresql.cnpg.io", "CloudNativePG", "spec.database.cloudNativePG"},
 }
 
 // OptionalKind is a kind that somebody else defines: the

@@ -95,8 +95,12 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	env := map[string][]byte{"DATABASE_URL": []byte("postgres://app:s3cr3t@db/rsolv")}
 	for name, object := range map[string]*unstructured.Unstructured{
-		"serviceaccount":          ServiceAccount(minimal()),
-		"serviceaccount-full":     ServiceAccount(full()),
+		"serviceaccount":      ServiceAccount(minimal()),
+		"serviceaccount-full": ServiceAccount(full()),
+		"cluster":             Cluster(withCluster(minimal())),
+		"cluster-full": Cluster(withCluster(minimal(), func(c *v1alpha1.CloudNativePGCluster) {
+			c.StorageClass, c.Image, c.DeletionPolicy = "fast", "ghcr.io/cloudnative-pg/postgresql:17.5", v1alpha1.DeletionDelete
+		})),
 		"httproute":               HTTPRoute(full()),
 		"servicemonitor":          ServiceMonitor(full()),
 		"networkpolicy":           NetworkPolicy(full()),
