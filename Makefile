@@ -13,7 +13,7 @@ MANAGER_IMAGE ?= $(IMAGE_PREFIX)/rsolv-operator:$(IMAGE_TAG)
 # Everything that is built once and kept lies here, keyed by version.
 export RSOLV_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rsolv-operator
 BIN := $(CURDIR)/bin
-MONITORING_CRDS = $(RSOLV_CACHE)/monitoring-crds-$(MONITORING_VERSION)
+MONITORING_CRDS = $(RSOLV_CACHE)/monitoring-crds-v1-v1alpha1-$(MONITORING_VERSION)
 MONITORING_VERSION = $(shell sed -n 's|.*prometheus-operator/pkg/apis/monitoring \(v[^ ]*\).*|\1|p' go.mod)
 
 # Packages whose goroutines share memory; the race detector watches their tests.
@@ -70,7 +70,7 @@ run: ## Run the app alone, with a database of its own, at http://localhost:8080.
 
 .PHONY: test
 test: assets monitoring-crds ## Unit, golden, API server and database tests.
-	@hack/deps.sh postgres promtool gcc
+	@hack/deps.sh postgres promtool amtool gcc
 	$(TEST_ENV) go test -timeout 25m $$(go list ./... | grep -vE '$(RACED)')
 	$(TEST_ENV) go test -race -timeout 25m $$(go list ./... | grep -E '$(RACED)')
 	go -C hack/tools test ./...
@@ -96,7 +96,8 @@ assets: ## Build the API server and etcd that the tests use, once.
 .PHONY: monitoring-crds
 monitoring-crds: $(BIN)/controller-gen ## Generate the monitoring CRDs from the prometheus-operator module, once.
 	@[ -d "$(MONITORING_CRDS)" ] || { \
-	  $(BIN)/controller-gen crd paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1 output:crd:dir="$(MONITORING_CRDS).new" && \
+	  $(BIN)/controller-gen crd paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1 \
+	    paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1 output:crd:dir="$(MONITORING_CRDS).new" && \
 	  mv "$(MONITORING_CRDS).new" "$(MONITORING_CRDS)"; }
 
 .PHONY: print-monitoring-crds

@@ -8,6 +8,7 @@ package_of() {
   case $1 in
     postgres) echo postgresql ;;
     promtool) echo prometheus ;;
+    amtool) echo prometheus-alertmanager ;;
     chromium) echo chromium ;;
     gcc) echo gcc libc6-dev ;;
     *) echo "deps.sh: unknown need $1" >&2; exit 2 ;;

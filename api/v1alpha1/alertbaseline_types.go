@@ -61,6 +61,12 @@ type AlertBaselineSpec struct {
 	// +optional
 	Alerts *AlertOptions `json:"alerts,omitempty"`
 
+	// Routing says who is told of the alerts. Without it, that is left to
+	// Alertmanager's own configuration.
+	//
+	// +optional
+	Routing *Routing `json:"routing,omitempty"`
+
 	// Dashboard tunes the generated Grafana dashboard.
 	//
 	// +optional

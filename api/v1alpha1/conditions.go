@@ -73,6 +73,9 @@ const (
 	// ConditionWithinBaseline: no warning, no critical alert and none for
 	// missing metrics fires. It says nothing about Ready.
 	ConditionWithinBaseline = "WithinBaseline"
+	// ConditionRoutingApplied: the routes and receivers are in place, and every
+	// secret that they refer to exists. Present only with spec.routing.
+	ConditionRoutingApplied = "RoutingApplied"
 )
 
 // Reasons shared by the three kinds.
@@ -167,6 +170,8 @@ const (
 	ReasonBetweenBuckets = "BetweenBuckets"
 	// ReasonOutsideBaseline: an alert fires.
 	ReasonOutsideBaseline = "OutsideBaseline"
+	// ReasonSecretMissing: a secret that the routing refers to is not there.
+	ReasonSecretMissing = "SecretMissing"
 )
 
 // Phases of a RsolvDeployment, the Phase column.

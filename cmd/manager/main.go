@@ -1,5 +1,6 @@
 // Command manager is the operator. `manager run` reconciles in a cluster;
-// `manager render` prints, without one, what would be applied.
+// `manager render` prints, without one, what would be applied, and
+// `manager routes` who would be told of which alert.
 package main
 
 import (
@@ -19,6 +20,7 @@ const usage = `manager: the rsolv operator
 
   manager run     [--namespaces=a,b] [--leader-elect] …   reconcile in a cluster (the default)
   manager render  -f FILE…                                print what would be applied
+  manager routes  -f FILE… [severity=critical …]         say who would be told of which alert
   manager version
 
 'manager COMMAND -h' lists a command's flags.
@@ -44,6 +46,8 @@ func dispatch(args []string, stdin io.Reader, stdout io.Writer) error {
 		return run(ctrl.SetupSignalHandler(), args)
 	case "render":
 		return renderCommand(args, stdin, stdout)
+	case "routes":
+		return routesCommand(args, stdin, stdout)
 	case "version":
 		_, err := fmt.Fprintln(stdout, version)
 		return err

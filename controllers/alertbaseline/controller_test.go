@@ -28,7 +28,7 @@ func TestSampleBecomesReady(t *testing.T) {
 	}
 
 	baseline := c.baseline("api-performance")
-	if s := baseline.Status; s.Thresholds != 11 || s.Alerts != 14 || s.ObservedGeneration != baseline.Generation || len(s.Conditions) != 6 {
+	if s := baseline.Status; s.Thresholds != 11 || s.Alerts != 14 || s.ObservedGeneration != baseline.Generation || len(s.Conditions) != 7 {
 		t.Errorf("status: %+v", s)
 	}
 	rule, err := c.rule("api-performance")
@@ -77,7 +77,11 @@ func (c *cluster) versions(name string) string {
 	if err != nil {
 		c.tb.Fatal(err)
 	}
-	return rule.GetResourceVersion() + " " + configMap.ResourceVersion + " " + string(raw)
+	versions := rule.GetResourceVersion() + " " + configMap.ResourceVersion + " " + string(raw)
+	if routes, err := c.routes(name); err == nil {
+		versions += " " + routes.GetResourceVersion()
+	}
+	return versions
 }
 
 func TestSecondReconcileWritesNothing(t *testing.T) {

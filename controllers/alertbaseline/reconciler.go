@@ -25,10 +25,15 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
 	"github.com/rsolv-dev/rsolv-operator/controllers/watch"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/routing"
 )
 
-// indexApp finds the baselines of an app.
-const indexApp = "alertbaseline.deploymentRef.name"
+// indexApp finds the baselines of an app, indexSecret those whose routing
+// refers to a secret.
+const (
+	indexApp    = "alertbaseline.deploymentRef.name"
+	indexSecret = "alertbaseline.routing.secrets"
+)
 
 const (
 	// staleRetry is when a status that was computed from a stale object is
@@ -54,7 +59,7 @@ type Reconciler struct {
 	// Clock gives the time, for the horizon of daylight saving time.
 	Clock func() time.Time
 
-	watch ruleWatch
+	watch watches
 	noted *noted
 	// pace of the looks at Prometheus; the usual one when zero.
 	pace pace
@@ -66,11 +71,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Clock == nil {
 		return errors.New("setting up the AlertBaseline controller: Client, Live, Applier, Recorder and Clock are required")
 	}
-	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.AlertBaseline{}, indexApp, func(object client.Object) []string {
-		return []string{object.(*v1alpha1.AlertBaseline).Spec.DeploymentRef.Name}
-	})
-	if err != nil {
-		return fmt.Errorf("indexing AlertBaselines: %w", err)
+	for index, values := range map[string]func(*v1alpha1.AlertBaseline) []string{
+		indexApp:    func(b *v1alpha1.AlertBaseline) []string { return []string{b.Spec.DeploymentRef.Name} },
+		indexSecret: secretNames,
+	} {
+		of := func(object client.Object) []string { return values(object.(*v1alpha1.AlertBaseline)) }
+		if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.AlertBaseline{}, index, of); err != nil {
+			return fmt.Errorf("indexing AlertBaselines: %w", err)
+		}
 	}
 	r.noted = newNoted()
 	if r.pace == (pace{}) {
@@ -80,7 +88,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.AlertBaseline{}, builder.WithPredicates(watch.DeclarationChanged())).
 		Watches(&v1alpha1.RsolvDeployment{}, handler.EnqueueRequestsFromMapFunc(r.ofDeployment), builder.WithPredicates(comesOrGoes())).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(ofConfigMap)).
-		WatchesMetadata(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.ofAll), builder.WithPredicates(ruleCRD())).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
+		WatchesMetadata(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.ofAll), builder.WithPredicates(ourCRDs())).
 		WatchesRawSource(source.Channel(r.noted.changed, &handler.TypedEnqueueRequestForObject[*v1alpha1.AlertBaseline]{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Build(r)
@@ -88,6 +97,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return fmt.Errorf("setting up the AlertBaseline controller: %w", err)
 	}
 	r.watch.controller, r.watch.cache = c, mgr.GetCache()
+	r.watch.rules.crd, r.watch.rules.gvk, r.watch.rules.requests = ruleCRDName, alerts.GVK, ofSameName
+	r.watch.routing.crd, r.watch.routing.gvk, r.watch.routing.requests = routingCRDName, routing.GVK, ofSameName
 	return (&observer{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, pace: r.pace}).setup(mgr)
 }
 
@@ -98,8 +109,9 @@ type scope struct {
 	deployment bool
 	// now is when the rules were rendered.
 	now time.Time
-	// crd says whether the cluster knows PrometheusRules.
-	crd bool
+	// crd says whether the cluster knows PrometheusRules, routingCRD whether it
+	// knows AlertmanagerConfigs.
+	crd, routingCRD bool
 	// rendered is what the baseline becomes now.
 	rendered alerts.Result
 	// groups are those applied: rendered ones, and for thresholds with a
@@ -111,6 +123,8 @@ type scope struct {
 	// rules and dashboard are the verdicts on the two children; empty where
 	// nothing was learned.
 	rules, dashboard status.Verdict
+	// routing is the verdict on the third, where there is one.
+	routing status.Verdict
 	// seen is what Prometheus was found to run; nil while nobody has looked.
 	seen *observation
 	// retry is when to look again at what nothing announces; zero is never.
@@ -118,9 +132,10 @@ type scope struct {
 }
 
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups=monitoring.coreos.com,resources=alertmanagerconfigs,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=monitoring.coreos.com,resources=prometheusrules,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rsolv.dev,resources=alertbaselines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=alertbaselines/status,verbs=get;patch
@@ -145,7 +160,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if s.deployment {
 		s.now = r.Clock()
 		s.rendered = alerts.Rules(s.baseline, s.now)
-		errs = append(errs, r.applyRules(ctx, s), r.applyDashboard(ctx, s))
+		errs = append(errs, r.applyRules(ctx, s), r.applyDashboard(ctx, s), r.applyRouting(ctx, s))
 	}
 	if s.baseline.Spec.Prometheus != nil && s.counted {
 		r.noted.apply(keyOf(s.baseline), applied{s.baseline.UID, s.baseline.Generation, s.groups, s.rendered.Plans})
@@ -163,7 +178,10 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading RsolvDeployment %s: %w", key.Name, err)
 	}
 	s.deployment = err == nil && deployment.DeletionTimestamp == nil
-	s.crd, err = r.watchRules(ctx)
+	if s.crd, err = r.watchOptional(ctx, &r.watch.rules); err != nil {
+		return err
+	}
+	s.routingCRD, err = r.watchOptional(ctx, &r.watch.routing)
 	return err
 }
 

@@ -25,6 +25,7 @@ func (s *scope) writeStatus() {
 	s.dashboard = s.orBefore(v1alpha1.ConditionDashboardApplied, s.dashboard)
 	status.Set(&st.Conditions, generation, v1alpha1.ConditionRulesApplied, s.rules)
 	status.Set(&st.Conditions, generation, v1alpha1.ConditionDashboardApplied, s.dashboard)
+	s.writeRouting()
 	s.writeLive()
 	ready, progress := s.readiness()
 	status.Summarise(&st.Conditions, generation, ready, progress)
@@ -53,7 +54,7 @@ func (s *scope) waiting() {
 		return
 	}
 	wait := status.Unknown(v1alpha1.ReasonNotEvaluated, "waits for the RsolvDeployment "+quoted(s.baseline.Spec.DeploymentRef.Name))
-	s.rules, s.dashboard = wait, wait
+	s.rules, s.dashboard, s.routing = wait, wait, wait
 }
 
 // readiness sums the verdicts up.
@@ -63,14 +64,16 @@ func (s *scope) readiness() (status.Verdict, status.Progress) {
 		return status.False(v1alpha1.ReasonDeploymentMissing, fmt.Sprintf(
 			"there is no RsolvDeployment %s in this namespace: create it, or make a baseline for the app that there is",
 			quoted(s.baseline.Spec.DeploymentRef.Name))), status.Working
-	case s.rules.Reason == v1alpha1.ReasonProgressing || s.dashboard.Reason == v1alpha1.ReasonProgressing:
-		return status.False(v1alpha1.ReasonProgressing, "applying the rules and the dashboard"), status.Working
+	case s.rules.Reason == v1alpha1.ReasonProgressing || s.dashboard.Reason == v1alpha1.ReasonProgressing || s.routing.Reason == v1alpha1.ReasonProgressing:
+		return status.False(v1alpha1.ReasonProgressing, "applying the rules, the dashboard and the routing"), status.Working
 	case isProblem(s.rules.Reason) && len(s.groups) > 0:
 		return status.False(v1alpha1.ReasonPartiallyApplied, s.rules.Message), status.Stuck
 	case !s.rules.Is() && (s.dashboard.Is() || progress(s.rules) == status.Stuck):
 		return s.rules, progress(s.rules)
 	case !s.dashboard.Is():
 		return s.dashboard, progress(s.dashboard)
+	case s.baseline.Spec.Routing != nil && !s.routing.Is():
+		return s.routing, progress(s.routing)
 	default:
 		return status.True(v1alpha1.ReasonSucceeded, s.rules.Message), status.Done
 	}
@@ -78,10 +81,12 @@ func (s *scope) readiness() (status.Verdict, status.Progress) {
 
 // progress tells what comes or goes by itself from what waits for somebody.
 func progress(verdict status.Verdict) status.Progress {
-	if verdict.Reason == v1alpha1.ReasonCRDsMissing || verdict.Reason == v1alpha1.ReasonAwaitingDeletion {
+	switch verdict.Reason {
+	case v1alpha1.ReasonCRDsMissing, v1alpha1.ReasonAwaitingDeletion, v1alpha1.ReasonSecretMissing:
 		return status.Working
+	default:
+		return status.Stuck
 	}
-	return status.Stuck
 }
 
 func isProblem(reason string) bool {

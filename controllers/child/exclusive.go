@@ -64,19 +64,20 @@ var (
 		"selector":     choice,
 	}}
 	// choice is by the labels that are declared, and by nothing else.
-	choice     = shape{exact: true, fields: map[string]shape{"matchLabels": declaredOnly}}
-	ruleGroups = shape{key: "name", element: &declaredOnly}
+	choice    = shape{exact: true, fields: map[string]shape{"matchLabels": declaredOnly}}
+	namedOnly = shape{key: "name", element: &declaredOnly}
 )
 
 // exclusive are the shapes of the kinds that have one.
 var exclusive = map[schema.GroupKind]shape{
-	{Kind: "ConfigMap"}:                                      {fields: map[string]shape{"data": declaredOnly, "binaryData": declaredOnly}},
-	{Kind: "Service"}:                                        in("spec", shape{fields: map[string]shape{"selector": declaredOnly}}),
-	{Group: "apps", Kind: "Deployment"}:                      in("spec", in("template", in("spec", pod))),
-	{Group: "monitoring.coreos.com", Kind: "PrometheusRule"}: in("spec", shape{fields: map[string]shape{"groups": ruleGroups}}),
-	{Group: "monitoring.coreos.com", Kind: "ServiceMonitor"}: in("spec", in("selector", choice)),
-	{Group: "networking.k8s.io", Kind: "NetworkPolicy"}:      in("spec", in("podSelector", choice)),
-	{Group: "policy", Kind: "PodDisruptionBudget"}:           in("spec", budget),
+	{Kind: "ConfigMap"}:                 {fields: map[string]shape{"data": declaredOnly, "binaryData": declaredOnly}},
+	{Kind: "Service"}:                   in("spec", shape{fields: map[string]shape{"selector": declaredOnly}}),
+	{Group: "apps", Kind: "Deployment"}: in("spec", in("template", in("spec", pod))),
+	{Group: "monitoring.coreos.com", Kind: "AlertmanagerConfig"}: in("spec", shape{exact: true, fields: map[string]shape{"route": declaredOnly, "receivers": namedOnly}}),
+	{Group: "monitoring.coreos.com", Kind: "PrometheusRule"}:     in("spec", shape{fields: map[string]shape{"groups": namedOnly}}),
+	{Group: "monitoring.coreos.com", Kind: "ServiceMonitor"}:     in("spec", in("selector", choice)),
+	{Group: "networking.k8s.io", Kind: "NetworkPolicy"}:          in("spec", in("podSelector", choice)),
+	{Group: "policy", Kind: "PodDisruptionBudget"}:               in("spec", budget),
 }
 
 func in(field string, s shape) shape { return shape{fields: map[string]shape{field: s}} }

@@ -48,5 +48,6 @@ const (
 	ComponentDatabase  = "database"
 	ComponentFlags     = "flags"
 	ComponentAlerts    = "alerts"
+	ComponentRouting   = "routing"
 	ComponentDashboard = "dashboard"
 )

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -13,6 +14,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/dashboard"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/flags"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/routing"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
@@ -123,9 +125,30 @@ func (out *Rendered) flags(app *v1alpha1.RsolvDeployment, all []*v1alpha1.Featur
 func (out *Rendered) baseline(baseline *v1alpha1.AlertBaseline, now time.Time) error {
 	result := alerts.Rules(baseline, now)
 	out.add(alerts.Object(baseline, result.Groups), dashboard.ConfigMap(baseline, result.Plans))
-	var errs []error
+	errs := []error{out.routing(baseline, result.Groups)}
 	for _, problem := range result.Problems {
 		errs = append(errs, fmt.Errorf("AlertBaseline %s/%s: %w", baseline.Namespace, baseline.Name, problem))
 	}
 	return errors.Join(errs...)
+}
+
+// routing adds the routes, as if every secret that they refer to were there.
+func (out *Rendered) routing(baseline *v1alpha1.AlertBaseline, groups []alerts.Group) error {
+	if baseline.Spec.Routing == nil {
+		return nil
+	}
+	name := baseline.Namespace + "/" + baseline.Name
+	plan, problem := routing.Make(baseline, nil)
+	if problem != nil {
+		return fmt.Errorf("AlertBaseline %s: %w", name, problem)
+	}
+	if untold := plan.Untold(groups); len(untold) > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("AlertBaseline %s: no receiver is told of %s", name, strings.Join(untold, ", ")))
+	}
+	if baseline.Spec.Routing.Output == v1alpha1.RoutingOutputConfigMap {
+		out.add(routing.ConfigMap(baseline, plan))
+	} else {
+		out.add(routing.AlertmanagerConfig(baseline, plan))
+	}
+	return nil
 }
