@@ -88,7 +88,7 @@ func (p *program) connect(
 	}
 	s.jobs = jobClient
 	deps := web.Deps{
-		Credentials: vault, Billing: accounts, Accounts: s.store,
+		Credentials: vault, Billing: accounts, Accounts: s.store, Registry: s.store,
 		Log: log, Now: p.now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store,
 		Funnel: s.store, Flags: s.flags, Evaluator: s.flags, Metrics: m,
 		DatabaseUp: s.monitor.DatabaseUp, Version: appVersion(), PublicFlags: o.publicFlags, Stopping: ctx.Done(),

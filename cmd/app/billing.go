@@ -16,6 +16,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/mail"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/verify"
 )
 
 // Variables of Stripe and of mail.
@@ -143,7 +144,15 @@ func (p *program) billing(
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := service.Register(client); err != nil {
+	links := verify.Options{Store: store, Log: log, SiteURL: site}
+	if settings.mailer != nil {
+		links.Mailer = settings.mailer
+	}
+	verifier, err := verify.New(links)
+	if err == nil {
+		err = errors.Join(service.Register(client), verifier.Register(client))
+	}
+	if err != nil {
 		client.Close()
 		return nil, nil, err
 	}

@@ -89,7 +89,7 @@ func TestSmokeTestCommand(t *testing.T) {
 		}
 	}
 	s.clean()
-	if _, metrics := s.request(http.MethodGet, s.admin+contract.MetricsPath, ""); !strings.Contains(metrics, "rsolv_customer_onboarding_complete_total 0") {
+	if _, metrics := s.request(http.MethodGet, s.admin+contract.MetricsPath, ""); !strings.Contains(metrics, `rsolv_customer_onboarding_complete_total{source="direct",status="success"} 0`) {
 		t.Error("the smoke test counts as an onboarded customer")
 	}
 }

@@ -47,5 +47,5 @@ func (p *program) upkeepOnce(ctx context.Context, s *parts, log *slog.Logger) er
 	if n := repaired.Total(app.OutcomeStored); n > 0 {
 		log.Info("events that were missing in the funnel were added", "events", n)
 	}
-	return errors.Join(err, s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh))
+	return errors.Join(err, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh))
 }

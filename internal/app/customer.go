@@ -37,7 +37,11 @@ type Customer struct {
 	CurrentUsage      int
 	TrialFixesLimit   int
 	TrialFixesUsed    int
-	CreatedAt         time.Time
+	// EmailVerified says that somebody read mail at the address, Approved that
+	// an administrator vouches for the customer.
+	EmailVerified, Approved bool
+	Internal                bool
+	CreatedAt               time.Time
 }
 
 // Signup is all that onboarding stores. Only the hash of the key is in it.
@@ -52,6 +56,8 @@ type Signup struct {
 	// else. The customer is internal then, or, when the token is not good,
 	// refused with CodeForbidden.
 	SmokeTest string
+	// Replay, when set, keeps the answer for a request that is sent again.
+	Replay *Replay
 }
 
 // Onboarded is what onboarding did.
@@ -60,6 +66,9 @@ type Onboarded struct {
 	// TrackingErr says why the funnel does not know of this signup; nil when
 	// it does. The customer exists either way.
 	TrackingErr error
+	// Kept is set when the same request was answered before: nothing was done,
+	// and this is its answer.
+	Kept *KeptAnswer
 }
 
 // NewSignup cleans and checks what a stranger sent. The error is a
@@ -76,11 +85,16 @@ func NewSignup(name, email, source string, touch Touch, at time.Time) (Signup, e
 	if problem := nameProblem(s.Name); problem != "" {
 		bad = append(bad, FieldError{Field: "name", Message: problem})
 	}
+	badName := len(bad) > 0
 	if problem := emailProblem(s.Email); problem != "" {
 		bad = append(bad, FieldError{Field: "email", Message: problem})
 	}
 	if len(bad) > 0 {
-		return Signup{}, Invalid(bad...)
+		e := Invalid(bad...)
+		if !badName {
+			e.Reason = "email_validation"
+		}
+		return Signup{}, e
 	}
 	return s, nil
 }
@@ -116,9 +130,18 @@ func emailProblem(email string) string {
 	return ""
 }
 
+// EmailDisposable is the error for an address of a throw-away mailbox.
+func EmailDisposable() *Error {
+	e := Invalid(FieldError{Field: "email", Message: "is at a disposable mail service: use an address that you keep"})
+	e.Reason = "disposable_email"
+	return e
+}
+
 // EmailTaken is the error for an address that has an account already.
 func EmailTaken() *Error {
-	return Invalid(FieldError{
+	e := Invalid(FieldError{
 		Field: "email", Message: "has already been taken: use another address, or the key of the existing account",
 	})
+	e.Reason = "duplicate_email"
+	return e
 }

@@ -51,7 +51,9 @@ type Error struct {
 	Fields  []FieldError
 	// RetryAfter is when trying again may help; zero when it is not known to.
 	RetryAfter time.Duration
-	Err        error
+	// Reason tells failures of one code apart, for metrics; often empty.
+	Reason string
+	Err    error
 }
 
 func (e *Error) Error() string {
@@ -75,6 +77,15 @@ func CodeOf(err error) Code {
 	default:
 		return CodeInternal
 	}
+}
+
+// ReasonOf returns the reason of the first Error in err's chain, or otherwise
+// when it has none.
+func ReasonOf(err error, otherwise string) string {
+	if e, ok := errors.AsType[*Error](err); ok && e.Reason != "" {
+		return e.Reason
+	}
+	return otherwise
 }
 
 // Invalid returns a CodeValidation error for the given fields, of which there

@@ -114,6 +114,7 @@ func NewKeyDraft(holder Principal, name string, permissions []string, expiresAt,
 	}
 	for _, p := range d.Permissions {
 		switch {
+		case p == PermissionAdmin && holder.May(p): // an administrator makes another
 		case !slices.Contains(CustomerPermissions(), p):
 			bad = append(bad, FieldError{"permissions", "may contain " + strings.Join(CustomerPermissions(), ", ") + " only"})
 		case !holder.May(p):

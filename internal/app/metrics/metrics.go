@@ -17,17 +17,18 @@ import (
 
 // Metrics are the collectors that the app feeds.
 type Metrics struct {
-	reg        prometheus.Registerer
-	http       *prometheus.HistogramVec
-	queries    prometheus.Histogram
-	events     map[app.Fate]prometheus.Counter
-	onboarded  prometheus.Counter
-	onboardErr prometheus.Counter
-	allowed    *prometheus.CounterVec
-	exceeded   *prometheus.CounterVec
-	keys       *prometheus.CounterVec
-	vends      *prometheus.CounterVec
-	billing    *billing
+	reg         prometheus.Registerer
+	http        *prometheus.HistogramVec
+	queries     prometheus.Histogram
+	events      map[app.Fate]prometheus.Counter
+	onboarded   *prometheus.CounterVec
+	onboardErr  *prometheus.CounterVec
+	onboardTook *prometheus.HistogramVec
+	allowed     *prometheus.CounterVec
+	exceeded    *prometheus.CounterVec
+	keys        *prometheus.CounterVec
+	vends       *prometheus.CounterVec
+	billing     *billing
 }
 
 // New registers every collector. It fails when one of them is registered
@@ -48,12 +49,16 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 			Buckets: contract.DBBucketsMS,
 		}),
 		events: map[app.Fate]prometheus.Counter{},
-		onboarded: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "rsolv_customer_onboarding_complete_total", Help: "Customers onboarded.",
-		}),
-		onboardErr: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "rsolv_customer_onboarding_failed_total", Help: "Onboarding requests that failed, bad input included.",
-		}),
+		onboarded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rsolv_customer_onboarding_complete_total", Help: "Customers onboarded, by the source they named.",
+		}, []string{"status", "source"}),
+		onboardErr: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rsolv_customer_onboarding_failed_total", Help: "Onboarding requests that failed, by why.",
+		}, []string{"source", "reason"}),
+		onboardTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rsolv_customer_onboarding_duration_milliseconds", Help: "Duration of onboardings that went well, in milliseconds.",
+			Buckets: []float64{5, 10, 25, 50, 100, 250, 500, 1000, 2000, 5000, 10000},
+		}, []string{"source"}),
 	}
 	m.allowed = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rsolv_rate_limiter_requests_allowed_total", Help: "Requests within a rate limit, by the action that is limited.",
@@ -79,9 +84,13 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
+	m.onboarded.WithLabelValues("success", app.DefaultSource)
+	for _, reason := range onboardingFailures {
+		m.onboardErr.WithLabelValues(app.DefaultSource, reason)
+	}
 	m.billing = newBilling()
 	for _, c := range append(m.billing.collectors(), []prometheus.Collector{
-		m.http, m.queries, events, m.onboarded, m.onboardErr, m.allowed, m.exceeded, m.keys, m.vends, build,
+		m.http, m.queries, events, m.onboarded, m.onboardErr, m.onboardTook, m.allowed, m.exceeded, m.keys, m.vends, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}...) {
 		if err := reg.Register(c); err != nil {
@@ -130,13 +139,21 @@ func (m *Metrics) CountEvents(kind app.EventType, outcome app.Outcome, n int) {
 	}
 }
 
-// CountOnboarding counts one onboarding request.
-func (m *Metrics) CountOnboarding(ok bool) {
-	if ok {
-		m.onboarded.Inc()
-	} else {
-		m.onboardErr.Inc()
+// CountOnboarding counts one onboarding request; failure is why it failed, ""
+// when it did not.
+func (m *Metrics) CountOnboarding(source, failure string, took time.Duration) {
+	source = known(source, app.OnboardingSources())
+	if failure != "" {
+		m.onboardErr.WithLabelValues(source, known(failure, onboardingFailures)).Inc()
+		return
 	}
+	m.onboarded.WithLabelValues("success", source).Inc()
+	m.onboardTook.WithLabelValues(source).Observe(milliseconds(took))
+}
+
+// onboardingFailures are the values of the label reason.
+var onboardingFailures = []string{
+	"disposable_email", "rate_limited", "email_validation", "validation_error", "duplicate_email", "other",
 }
 
 // CountLimit counts one request against the limit of an action.

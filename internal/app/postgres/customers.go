@@ -29,6 +29,16 @@ func (s *Store) Onboard(ctx context.Context, signup app.Signup) (app.Onboarded, 
 				return err
 			}
 		}
+		if signup.Replay != nil {
+			claimed, err := claimAnswer(ctx, q, signup.Replay)
+			if err != nil {
+				return err
+			}
+			if claimed != nil {
+				done.Kept = claimed
+				return nil
+			}
+		}
 		row, err := q.InsertCustomer(ctx, db.InsertCustomerParams{
 			Name: signup.Name, Email: signup.Email, Internal: signup.SmokeTest != "", SubscriptionType: app.SubscriptionTrial,
 			CreditBalance: app.SignupCredits, MonthlyLimit: app.MonthlyLimit,
@@ -41,8 +51,11 @@ func (s *Store) Onboard(ctx context.Context, signup app.Signup) (app.Onboarded, 
 			return err
 		}
 		done.Customer = customer(row)
+		if err := s.onboardJobs(ctx, tx, row); err != nil {
+			return err
+		}
 		done.TrackingErr = trackSignup(ctx, tx, row.ID, signup)
-		return nil
+		return keepAnswer(ctx, q, signup.Replay, done.Customer)
 	})
 	if err != nil {
 		return app.Onboarded{}, classify(err)
@@ -104,6 +117,7 @@ func customer(row db.Customer) app.Customer {
 		SubscriptionType: row.SubscriptionType, CreditBalance: int(row.CreditBalance),
 		MonthlyLimit: int(row.MonthlyLimit), CurrentUsage: int(row.CurrentUsage),
 		TrialFixesLimit: int(row.TrialFixesLimit), TrialFixesUsed: int(row.TrialFixesUsed),
+		EmailVerified: row.EmailVerifiedAt != nil, Approved: row.ApprovedAt != nil, Internal: row.Internal,
 		CreatedAt: row.InsertedAt,
 	}
 	if row.SubscriptionState != nil {

@@ -80,16 +80,7 @@ func (s *server) registerKeys() {
 		OperationID: "list-keys", Method: http.MethodGet, Path: "/api/v1/keys",
 		Summary: "The customer's API keys", Tags: []string{"keys"},
 	}, app.PermissionAccount), func(ctx context.Context, _ *struct{}) (*keysOutput, error) {
-		keys, err := s.d.KeyRing.CustomerKeys(ctx, infoOf(ctx).principal.CustomerID)
-		if err != nil {
-			return nil, err
-		}
-		out := &keysOutput{}
-		out.Body.Keys = []KeyBody{}
-		for _, k := range keys {
-			out.Body.Keys = append(out.Body.Keys, NewKeyBody(k, s.d.Now()))
-		}
-		return out, nil
+		return s.listKeys(ctx, infoOf(ctx).principal.CustomerID)
 	})
 	register(s, s.authenticated(huma.Operation{
 		OperationID: "create-key", Method: http.MethodPost, Path: "/api/v1/keys", DefaultStatus: http.StatusCreated,
@@ -110,24 +101,21 @@ func (s *server) registerKeys() {
 }
 
 func (s *server) createKey(ctx context.Context, in *newKeyInput) (*newKeyOutput, error) {
-	var expiresAt time.Time
-	if in.Body.ExpiresAt != nil {
-		expiresAt = *in.Body.ExpiresAt
-	}
-	draft, err := app.NewKeyDraft(*infoOf(ctx).principal, in.Body.Name, in.Body.Permissions, expiresAt, s.d.Now())
+	return s.addKey(ctx, *infoOf(ctx).principal, in.Body.Name, in.Body.Permissions, in.Body.ExpiresAt)
+}
+
+// listKeys lists the keys of a customer.
+func (s *server) listKeys(ctx context.Context, customerID int64) (*keysOutput, error) {
+	keys, err := s.d.KeyRing.CustomerKeys(ctx, customerID)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := app.NewKey(rand.Reader)
-	if err != nil {
-		return nil, err
+	out := &keysOutput{}
+	out.Body.Keys = []KeyBody{}
+	for _, k := range keys {
+		out.Body.Keys = append(out.Body.Keys, NewKeyBody(k, s.d.Now()))
 	}
-	draft.Hash = app.HashKey(raw)
-	key, err := s.d.KeyRing.AddKey(ctx, draft)
-	if err != nil {
-		return nil, err
-	}
-	return s.newKey(key, raw), nil
+	return out, nil
 }
 
 func (s *server) rotateKey(ctx context.Context, in *rotateInput) (*newKeyOutput, error) {

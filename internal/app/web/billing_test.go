@@ -286,7 +286,8 @@ func TestWebhookEffectsHappenOnce(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"rsolv_billing_payment_processed_total": 1, "rsolv_billing_invoice_paid_total": 1, "rsolv_billing_subscription_renewed_total": 1,
-		"rsolv_billing_invoice_paid_amount_cents": 1, "rsolv_billing_credits_added_quantity": 1, "rsolv_billing_stripe_webhook_processed_total": 2,
+		"rsolv_billing_invoice_paid_amount_cents": 1, "rsolv_billing_credits_added_quantity": 2, // one for the signup
+		"rsolv_billing_stripe_webhook_processed_total":                 2,
 		"rsolv_billing_stripe_webhook_processed_duration_milliseconds": 2,
 	} {
 		if !await(func() bool { return x.counter(name) == want }) {

@@ -29,6 +29,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/jobs"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/verify"
 )
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
@@ -69,6 +70,29 @@ type site struct {
 	server  *server
 	reg     *prometheus.Registry
 	money   func(*billing.Options)
+	mails   mailbag
+}
+
+// mailbag keeps the links that were mailed, by address.
+type mailbag struct {
+	mu    sync.Mutex
+	links map[string]string
+}
+
+func (m *mailbag) VerifyAddress(_ context.Context, _, email, link string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.links == nil {
+		m.links = map[string]string{}
+	}
+	m.links[email] = link
+	return nil
+}
+
+func (m *mailbag) link(email string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.links[email]
 }
 
 // runJobs works on jobs until the test ends.
@@ -77,6 +101,12 @@ func (s *site) runJobs(databaseURL string, log *slog.Logger, accounts *billing.S
 	client, err := jobs.New(s.t.Context(), jobs.Options{URL: databaseURL, Log: log, Redact: postgres.Redact})
 	if err == nil {
 		err = accounts.Register(client)
+	}
+	if err == nil {
+		var links *verify.Service
+		if links, err = verify.New(verify.Options{Store: s.store, Log: log, Mailer: &s.mails, SiteURL: "https://rsolv.dev"}); err == nil {
+			err = links.Register(client)
+		}
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -146,7 +176,7 @@ func newPayingSite(t *testing.T, databaseURL string, change func(*Deps), money f
 	}
 	s.runJobs(databaseURL, log, accounts)
 	deps := Deps{
-		Credentials: vault, Billing: accounts, Accounts: s.store,
+		Credentials: vault, Billing: accounts, Accounts: s.store, Registry: s.store,
 		Log: log, Now: time.Now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store, Funnel: s.store, Tracker: s.tracker,
 		Flags: s.flags, Evaluator: flags.Defaults(log), Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
 	}

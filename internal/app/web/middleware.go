@@ -25,6 +25,8 @@ type info struct {
 	// needs them.
 	touch     app.Touch
 	smokeTest string
+	// address is what the limit of onboarding counts by.
+	address string
 }
 
 type infoKey struct{}

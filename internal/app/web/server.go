@@ -32,7 +32,10 @@ type Metrics interface {
 	// CountKeyValidation counts a presented key by what became of it.
 	CountKeyValidation(outcome string)
 	CountEvents(kind app.EventType, outcome app.Outcome, n int)
-	CountOnboarding(ok bool)
+	// CountOnboarding counts an onboarding by its source; failure is "" when it
+	// went well.
+	CountOnboarding(source, failure string, took time.Duration)
+	CountCredits(reason string, n int)
 }
 
 // Evaluator answers for flags by their keys, on behalf of clients of the flag
@@ -63,6 +66,7 @@ type Deps struct {
 	Credentials *credentials.Service
 	Billing     *billing.Service
 	Accounts    app.Billing
+	Registry    app.Registry
 	Funnel      app.FunnelReader
 	Tracker     app.Tracker
 	Flags       app.Flags
@@ -121,7 +125,7 @@ func New(d Deps) (*Server, error) {
 func (s *Server) Run(ctx context.Context) { s.s.run(ctx) }
 
 func newServer(d Deps) (*server, error) {
-	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.KeyRing == nil || d.KeyUse == nil || d.Limits == nil || d.Credentials == nil || d.Billing == nil || d.Accounts == nil || d.Funnel == nil || d.Tracker == nil ||
+	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.KeyRing == nil || d.KeyUse == nil || d.Limits == nil || d.Credentials == nil || d.Billing == nil || d.Accounts == nil || d.Registry == nil || d.Funnel == nil || d.Tracker == nil ||
 		d.Flags == nil || d.Evaluator == nil || d.Metrics == nil || d.Blog == nil || d.DatabaseUp == nil || d.Version == "" {
 		return nil, errors.New("web.New: a required dependency is missing")
 	}
@@ -145,6 +149,10 @@ func (s *server) routes() {
 	s.registerKeys()
 	s.registerCredentials()
 	s.registerBilling()
+	s.registerAdmin()
+	s.registerPrivacy()
+	s.mux.HandleFunc("GET /verify", s.verifyPage)
+	s.mux.HandleFunc("POST /verify", s.verify)
 	s.registerFunnel()
 	s.registerHealth()
 	s.registerFlags()

@@ -123,6 +123,13 @@ type CustomerJourney struct {
 	UpdatedAt                time.Time
 }
 
+type EmailVerification struct {
+	TokenHash  string
+	CustomerID int64
+	Email      string
+	ExpiresAt  time.Time
+}
+
 type FunnelEvent struct {
 	ID          pgtype.UUID
 	EventType   string
@@ -167,6 +174,14 @@ type FunnelMilestone struct {
 	Stage      string
 	EventID    pgtype.UUID
 	ReachedAt  time.Time
+}
+
+type IdempotencyKey struct {
+	KeyHash    string
+	BodyHash   string
+	CustomerID *int64
+	Sealed     []byte
+	ExpiresAt  time.Time
 }
 
 type RateLimit struct {
