@@ -14,6 +14,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/content"
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
@@ -34,6 +35,7 @@ type parts struct {
 	public  *web.Server
 	jobs    *jobs.Client
 	admin   http.Handler
+	workers *worker.Pool // nil in a build without parsers
 	// count is the ledger of funnel events.
 	count func(kind app.EventType, outcome app.Outcome, n int)
 }
@@ -109,6 +111,9 @@ func (p *program) connect(
 	if deps.CORSOrigins, err = p.corsOrigins(); err != nil {
 		return err
 	}
+	if deps.Analysis, err = s.analysis(reg, p.now, log); err != nil {
+		return err
+	}
 	if s.public, err = web.New(deps); err != nil { //nolint:contextcheck // a handler has the context of its request
 		return err
 	}
@@ -158,6 +163,9 @@ func (s *parts) shutdown(
 	defer cancelTracker()
 	if trackErr := s.tracker.Close(trackerCtx); trackErr != nil {
 		err = errors.Join(err, fmt.Errorf("some funnel events could not be stored: %w", trackErr))
+	}
+	if s.workers != nil {
+		s.workers.Close()
 	}
 	log.Info("everything has ended", "clean", err == nil)
 	return errors.Join(err, admin.Close())

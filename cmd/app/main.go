@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
@@ -120,6 +121,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.adminGrant(ctx, rest)
 	case "billing parked":
 		return p.billingParked(ctx, rest)
+	case worker.Command:
+		return worker.Main(os.Stdin, os.Stdout)
 	case "version":
 		p.printf("%s\n", appVersion())
 		return nil

@@ -14,13 +14,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+// TestMain lets the test binary be a worker of the analysis too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == worker.Command {
+		if err := worker.Main(os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(dbtest.Run(m))
+}
 
 // buffer is an output that goroutines of serve write.
 type buffer struct {

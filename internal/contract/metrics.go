@@ -40,6 +40,9 @@ const (
 	// framework and status (completed, failed). An execution ends once and is
 	// counted once. repo has at most RepoLabelLimit values.
 	MetricValidationExecutions = "rsolv_validation_executions_total"
+	// MetricValidationDuration is a histogram of whole validations with the
+	// labels repo, language and framework.
+	MetricValidationDuration = "rsolv_validation_duration_milliseconds"
 	// MetricTestGenerationDuration and MetricTestExecutionDuration are
 	// histograms with the labels language and status.
 	MetricTestGenerationDuration = "rsolv_validation_test_generation_duration_milliseconds"
@@ -62,6 +65,10 @@ const (
 	// MetricFlagUnknown is a counter of evaluations of flags that do not exist.
 	MetricFlagUnknown = "rsolv_feature_flag_unknown_total"
 )
+
+// RepoLabelLimit is how many repositories a pod tells apart in its metrics; those
+// that come later are counted as other.
+const RepoLabelLimit = 100
 
 // Labels of the metric families above.
 const (
@@ -88,6 +95,9 @@ var (
 	TestBucketsMS       = []float64{1000, 2500, 5000, 10000, 20000, 30000, 45000, 60000, 90000, 120000, 300000, 600000}
 	MitigationBucketsMS = []float64{
 		5000, 15000, 30000, 60000, 120000, 180000, 240000, 300000, 450000, 600000, 900000, 1800000,
+	}
+	ValidationBucketsMS = []float64{
+		1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 120000, 300000,
 	}
 	CreditBuckets     = []float64{5, 10, 60, 120, 250, 500, 1000, 2500, 5000, 10000}
 	TrustScoreBuckets = []float64{0, 25, 50, 60, 70, 80, 90, 95, 100}

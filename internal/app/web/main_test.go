@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rsolv-dev/rsolv-operator/content"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/billing"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/credentials"
@@ -32,7 +33,16 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/verify"
 )
 
-func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+// TestMain lets the test binary be a worker of the analysis too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == worker.Command {
+		if err := worker.Main(os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(dbtest.Run(m))
+}
 
 const browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -180,6 +190,7 @@ func newPayingSite(t *testing.T, databaseURL string, change func(*Deps), money f
 		Log: log, Now: time.Now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store, Funnel: s.store, Tracker: s.tracker,
 		Flags: s.flags, Evaluator: flags.Defaults(log), Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
 	}
+	deps.Analysis = testAnalysis(t, s.reg, log)
 	if change != nil {
 		change(&deps)
 	}

@@ -77,6 +77,8 @@ type Deps struct {
 	DatabaseUp func() bool
 	Version    string
 
+	// Analysis judges findings and places tests; its routes answer 503 without.
+	Analysis *AnalysisDeps
 	// PublicHost is the host in absolute links; the request's when empty.
 	PublicHost     string
 	TrustedProxies []netip.Prefix
@@ -156,6 +158,7 @@ func (s *server) routes() {
 	s.registerFunnel()
 	s.registerHealth()
 	s.registerFlags()
+	s.registerValidate()
 	s.mux.HandleFunc("GET /{$}", s.home)
 	s.mux.HandleFunc("GET /blog", s.blogIndex)
 	s.mux.HandleFunc("GET /blog/{slug}", s.blogPost)

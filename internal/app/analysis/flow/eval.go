@@ -1,0 +1,401 @@
+package flow
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/code"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/syntax"
+)
+
+const (
+	maxSteps = 20_000
+	maxCalls = 8
+	maxDepth = 120
+)
+
+// Flow answers questions about one file.
+type Flow struct {
+	File *code.File
+	use  Use
+	// steps bounds the work for one question.
+	steps, depth int
+	// active are guards met on the way back, by the names they guard.
+	active map[string]string
+	busy   map[*code.Node]int
+}
+
+// New prepares a file.
+func New(f *code.File) *Flow { return &Flow{File: f} }
+
+// frame binds the parameters of a helper to the arguments of the call that is
+// being looked through.
+type frame struct {
+	fn    *code.Node
+	args  []*code.Node
+	outer *frame
+	depth int
+}
+
+// Value says where an expression comes from, for a use.
+func (f *Flow) Value(n *code.Node, use Use) Value {
+	f.use, f.steps, f.depth = use, 0, 0
+	f.active, f.busy = map[string]string{}, map[*code.Node]int{}
+	return f.eval(n, nil)
+}
+
+func (f *Flow) eval(n *code.Node, fr *frame) Value {
+	if n == nil {
+		return Value{}
+	}
+	f.steps++
+	f.depth++
+	defer func() { f.depth-- }()
+	if f.steps > maxSteps || f.depth > maxDepth {
+		return Value{Kind: Unknown}
+	}
+	switch n.Op {
+	case code.Str, code.Num, code.Regex, code.Const:
+		return Value{Text: true}
+	case code.Func, code.Class, code.Import:
+		return Value{Kind: Unknown}
+	case code.Name:
+		return f.name(n, fr)
+	case code.Member, code.Index:
+		return f.member(n, fr)
+	case code.Call, code.New:
+		return f.call(n, fr)
+	case code.Bin:
+		return f.binary(n, fr)
+	case code.Unary:
+		return f.unary(n, fr)
+	case code.Cond:
+		return join(f.eval(n.Kids[1], fr), f.eval(n.Kids[2], fr))
+	case code.Assign:
+		return f.eval(n.Kids[1], fr)
+	case code.Interp, code.Shell:
+		v := f.all(n.Kids, fr)
+		v.Text = true
+		return v
+	case code.Cast:
+		if numericType(n.Type) {
+			return safe("a number since the cast to " + strings.Trim(n.Type, "() "))
+		}
+		v := f.eval(n.Kids[0], fr)
+		v.Text = v.Text || isStringType(n.Type)
+		return v
+	case code.Pair:
+		return f.all(n.Kids, fr)
+	default:
+		v := f.all(n.Kids, fr)
+		v.Text = false
+		return v
+	}
+}
+
+func (f *Flow) all(kids []*code.Node, fr *frame) Value {
+	var v Value
+	first := true
+	for _, k := range kids {
+		kv := f.eval(k, fr)
+		if k.Op == code.Func {
+			continue
+		}
+		if first {
+			v, first = kv, false
+		} else {
+			v = join(v, kv)
+		}
+	}
+	return v
+}
+
+var comparisons = []string{"==", "===", "!=", "!==", "<", ">", "<=", ">=", "in", "not in", "is", "is not", "instanceof", "=~", "!~", "<=>", "eql?"}
+
+func (f *Flow) binary(n *code.Node, fr *frame) Value {
+	switch {
+	case slices.Contains(comparisons, n.Text):
+		return safe("a comparison is only true or false")
+	case n.Text == "-" || n.Text == "*" && f.File.Language != syntax.Python && f.File.Language != syntax.Ruby || n.Text == "/" && f.File.Language != syntax.Python:
+		return safe("arithmetic gives a number")
+	case n.Text == "&&" || n.Text == "and":
+		return f.eval(n.Kids[1], fr)
+	case n.Text == "/": // Python's pathlib joins with it
+		return join(f.eval(n.Kids[0], fr), f.eval(n.Kids[1], fr))
+	}
+	return join(f.eval(n.Kids[0], fr), f.eval(n.Kids[1], fr))
+}
+
+func (f *Flow) unary(n *code.Node, fr *frame) Value {
+	switch n.Text {
+	case "!", "typeof", "delete", "void":
+		return safe("a test is no input")
+	case "+", "-", "~":
+		return safe("a number since the unary " + n.Text)
+	}
+	return f.eval(n.Kids[0], fr)
+}
+
+func (f *Flow) name(n *code.Node, fr *frame) Value {
+	if environment(n.Text) {
+		return Value{Kind: Constant, Why: "the place of the program", Text: true}
+	}
+	if source, text := f.source(n); source {
+		return Value{Kind: Tainted, Source: n, Text: text, Name: n.Text}
+	}
+	return f.reach(n.Text, n, fr)
+}
+
+func (f *Flow) member(n *code.Node, fr *frame) Value {
+	if why := f.guarded(n.Ref(), n); why != "" {
+		return safe(why)
+	}
+	if source, text := f.source(n); source {
+		return Value{Kind: Tainted, Source: n, Text: text}
+	}
+	chain := n.Chain()
+	switch {
+	case environment(chain):
+		return Value{Kind: Constant, Why: "read from the environment: " + chain, Text: true}
+	case n.Op == code.Member && allCaps(n.Text) && len(n.Text) > 1 && len(f.File.Assigns[chain]) == 0:
+		return Value{Kind: Constant, Why: "the constant " + chain, Text: true}
+	case n.Op == code.Member && harmlessProperty(n.Text):
+		return safe("." + n.Text + " is a number")
+	}
+	if chain != "" && len(f.File.Assigns[chain]) > 0 {
+		return f.reach(chain, n, fr)
+	}
+	object := n.Kids[0]
+	if v, ok := f.pick(n, fr); ok {
+		return v
+	}
+	v := f.eval(object, fr)
+	if v.Kind == Constant && n.Op == code.Index && v.Why == "" {
+		v.Why = "picked from a constant table"
+	}
+	if v.Kind == Constant && n.Op == code.Member && !f.literal(object) {
+		v.Kind = Unknown
+	}
+	return v
+}
+
+// literal says whether an object is written out in the file.
+func (f *Flow) literal(n *code.Node) bool {
+	n = f.Resolve(n)
+	return n != nil && (n.Op == code.Map || n.Op == code.List || n.Op == code.Str)
+}
+
+// pick reads one key of a map that is written out.
+func (f *Flow) pick(n *code.Node, fr *frame) (Value, bool) {
+	object := f.Resolve(n.Kids[0])
+	if object == nil || object.Op != code.Map && object.Op != code.List {
+		return Value{}, false
+	}
+	key := n.Text
+	if n.Op == code.Index {
+		k := n.Kids[1]
+		switch {
+		case k.Op == code.Str || k.Op == code.Num:
+			key = k.Text
+		case object.Op == code.List && k.Op == code.Name && k.Text == "*":
+			return f.all(object.Kids, fr), true
+		default:
+			v := f.values(object, fr)
+			if v.Kind == Constant {
+				v.Why = "picked from a constant table"
+			}
+			return v, true
+		}
+	}
+	for _, p := range object.Kids {
+		if p.Op == code.Spread {
+			return f.values(object, fr), true
+		}
+	}
+	if v := object.Named(key); v != nil {
+		return f.eval(v, fr), true
+	}
+	return Value{Kind: Unknown}, object.Op == code.Map && n.Op == code.Index
+}
+
+func (f *Flow) values(object *code.Node, fr *frame) Value {
+	var kids []*code.Node
+	for _, k := range object.Kids {
+		if k.Op == code.Pair && len(k.Kids) > 0 {
+			k = k.Kids[0]
+		}
+		kids = append(kids, k)
+	}
+	return f.all(kids, fr)
+}
+
+// call evaluates a call: a source, a sanitiser, a helper of this file, or
+// something unknown that passes on what it is given.
+func (f *Flow) call(n *code.Node, fr *frame) Value {
+	if why := f.guarded(n.Ref(), n); why != "" {
+		return safe(why)
+	}
+	if chain := n.Kids[0].Chain(); environment(chain) {
+		return Value{Kind: Constant, Why: "read from the environment: " + chain, Text: true}
+	}
+	if source, text := f.source(n); source {
+		return Value{Kind: Tainted, Source: n, Text: text}
+	}
+	if v, ok := f.cleanse(n, fr); ok {
+		return v
+	}
+	if fn := f.helper(n); fn != nil {
+		if v, ok := f.through(fn, n, fr); ok {
+			return v
+		}
+	}
+	v := Value{Text: true}
+	first := true
+	if r := n.Receiver(); r != nil {
+		if !f.library(r) {
+			v, first = f.eval(r, fr), false
+		}
+	} else if n.Op == code.Call && n.Kids[0].Op != code.Name {
+		v, first = f.eval(n.Kids[0], fr), false
+	}
+	for _, a := range n.Args() {
+		if a.Op == code.Func {
+			v = join(v, f.returned(a, fr))
+			continue
+		}
+		av := f.eval(a, fr)
+		if first {
+			v, first = av, false
+		} else {
+			v = join(v, av)
+		}
+	}
+	v.Text = v.Text || stringMethod(n.Method())
+	if decodes(n.Method()) {
+		v.Text = false
+	}
+	switch {
+	case v.Kind == Constant && !pureMethod(n.Method()):
+		v = Value{Kind: Unknown}
+	case v.Kind == Safe && !pureMethod(n.Method()) && n.Receiver() == nil && n.Op == code.Call:
+		v = Value{Kind: Unknown}
+	case v.Kind >= Suspicious && soundsCleaning(n.Method()):
+		v.Cleaned = true
+	}
+	return v
+}
+
+// returned is what a callback returns.
+func (f *Flow) returned(fn *code.Node, fr *frame) Value {
+	if f.busy[fn] > 0 {
+		return Value{}
+	}
+	f.busy[fn]++
+	defer func() { f.busy[fn]-- }()
+	v, _ := f.returns(fn, &frame{fn: fn, outer: fr, depth: depthOf(fr) + 1})
+	return v
+}
+
+func depthOf(fr *frame) int {
+	if fr == nil {
+		return 0
+	}
+	return fr.depth
+}
+
+// helper is the function of this file that a call reaches; nil for others.
+func (f *Flow) helper(n *code.Node) *code.Node {
+	if n.Op != code.Call {
+		return nil
+	}
+	funcs := f.File.Funcs[n.Method()]
+	if len(funcs) != 1 {
+		return nil
+	}
+	if r := n.Receiver(); r != nil {
+		// A method is this file's when its object is, or a class or module of it.
+		chain := r.Chain()
+		switch {
+		case chain == "this" || chain == "self" || chain == "static" || chain == "exports" || chain == "module.exports":
+		case chain != "" && (len(f.File.Assigns[chain]) > 0 && f.builtHere(chain) || f.classNamed(chain)):
+		case f.File.Language == syntax.Go && n.Method() == funcs[0].Text && strings.Contains(f.head(funcs[0]), ") "+n.Method()+"("):
+		default:
+			return nil
+		}
+	}
+	return funcs[0]
+}
+
+func (f *Flow) head(fn *code.Node) string {
+	return string(f.File.Tree.Source[fn.Start:fn.Body().Start])
+}
+
+// builtHere says whether a name is an object that this file writes out.
+func (f *Flow) builtHere(name string) bool {
+	for _, a := range f.File.Assigns[name] {
+		if v := a.Kids[1]; v.Op == code.Map || v.Op == code.New && len(v.Kids) > 0 && f.classNamed(v.Kids[0].Text) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *Flow) classNamed(name string) bool {
+	found := false
+	f.File.Root.Walk(func(n *code.Node) bool {
+		f.steps++
+		found = found || n.Op == code.Class && n.Text == name
+		return !found && n.Op != code.Func
+	})
+	return found
+}
+
+// through evaluates what a helper returns for the arguments of a call.
+func (f *Flow) through(fn, call *code.Node, fr *frame) (Value, bool) {
+	if depthOf(fr) >= maxCalls || f.busy[fn] > 0 {
+		return Value{Kind: Unknown}, true
+	}
+	f.busy[fn]++
+	defer func() { f.busy[fn]-- }()
+	saved := f.active
+	f.active = map[string]string{}
+	defer func() { f.active = saved }()
+	v, any := f.returns(fn, &frame{fn: fn, args: call.Args(), outer: fr, depth: depthOf(fr) + 1})
+	if !any {
+		return v, false
+	}
+	if v.Kind == Tainted {
+		v.Hops++
+		v.Cleaned = v.Cleaned || soundsCleaning(fn.Text)
+	}
+	if v.Kind == Constant && v.Why == "" {
+		v.Why = fn.Text + " returns constants alone"
+	}
+	return v, true
+}
+
+func (f *Flow) returns(fn *code.Node, fr *frame) (Value, bool) {
+	var v Value
+	any := false
+	fn.Body().Walk(func(n *code.Node) bool {
+		if n.Op == code.Func {
+			return false
+		}
+		if n.Op == code.Return && len(n.Kids) > 0 {
+			value := n.Kids[0]
+			rv := f.eval(value, fr)
+			if len(n.Kids) == 1 && value.Op == code.List && f.File.Language == syntax.Go && len(value.Kids) > 0 {
+				rv = f.eval(value.Kids[0], fr)
+			}
+			if !any {
+				v = rv
+			} else {
+				v = join(v, rv)
+			}
+			any = true
+			return false
+		}
+		return true
+	})
+	return v, any
+}

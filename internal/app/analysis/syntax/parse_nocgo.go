@@ -1,0 +1,9 @@
+//go:build !cgo
+
+package syntax
+
+// Available says whether this build can parse.
+const Available = false
+
+// Parse parses a file; without cgo it never can.
+func Parse(Language, string, []byte) (*Tree, error) { return nil, ErrNoParser }
