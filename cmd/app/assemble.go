@@ -17,7 +17,6 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
-	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/health"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/jobs"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
@@ -29,7 +28,7 @@ import (
 // parts are what serve runs.
 type parts struct {
 	store   *postgres.Store
-	tracker *funnel.Tracker
+	ingest  *ingestion
 	monitor *health.Monitor
 	flags   *flags.Store
 	public  *web.Server
@@ -40,7 +39,8 @@ type parts struct {
 	count func(kind app.EventType, outcome app.Outcome, n int)
 }
 
-// assemble makes the parts and connects them; nothing but the tracker runs yet.
+// assemble makes the parts and connects them; nothing but the tracker and its
+// spool runs yet.
 func (p *program) assemble(ctx context.Context, o serveOptions, url string, log *slog.Logger) (*parts, error) {
 	size, err := p.poolSize()
 	if err != nil {
@@ -60,7 +60,12 @@ func (p *program) assemble(ctx context.Context, o serveOptions, url string, log 
 	}
 	o.databaseURL = url
 	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact), count: m.CountEvents}
+	if s.ingest, err = p.openIngest(ctx, o.dev, store, m, log); err != nil {
+		store.Close()
+		return nil, err
+	}
 	if err := p.connect(ctx, s, o, m, reg, log); err != nil {
+		err = errors.Join(err, s.ingest.close())
 		store.Close()
 		return nil, err
 	}
@@ -79,7 +84,7 @@ func (p *program) connect(
 		return err
 	}
 	if s.admin, err = web.NewAdmin(web.AdminDeps{
-		Ready: s.monitor.Ready, FlagsStatus: s.flags.Status, FlagsUsage: s.flags.Usage, FlagsContexts: s.flags.Contexts, Warnings: warnings,
+		Ready: s.ready, FlagsStatus: s.flags.Status, FlagsUsage: s.flags.Usage, FlagsContexts: s.flags.Contexts, Warnings: warnings,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}),
 	}); err != nil {
 		return err
@@ -104,10 +109,7 @@ func (p *program) connect(
 	if deps.Blog, err = loadBlog(log); err != nil {
 		return err
 	}
-	if s.tracker, err = funnel.New(ctx, funnel.Options{Sink: s.store, Log: log, Count: m.CountEvents}); err != nil {
-		return err
-	}
-	deps.Tracker = s.tracker
+	deps.Tracker, deps.Collector, deps.Ledger = s.ingest.tracker, s.ingest.tracker, ledger{s.store, s.ingest.spool}
 	if deps.CORSOrigins, err = p.corsOrigins(); err != nil {
 		return err
 	}
@@ -120,9 +122,15 @@ func (p *program) connect(
 	if err := m.WatchFlags(s.flags.Booleans, s.flags.CountEvaluations); err != nil {
 		return err
 	}
-	return m.Watch(metrics.Gauges{
-		PoolSize: s.store.PoolSize, PoolUsed: s.store.PoolUsed, QueueLength: s.tracker.Len,
-	})
+	return m.Watch(s.ingest.gauges(context.WithoutCancel(ctx), metrics.Gauges{PoolSize: s.store.PoolSize, PoolUsed: s.store.PoolUsed}))
+}
+
+// ready says why the app is not to get requests; nil when it is.
+func (s *parts) ready() error {
+	if err := s.monitor.Ready(); err != nil {
+		return err
+	}
+	return s.ingest.ready()
 }
 
 func openFlags(dir string, log *slog.Logger) (*flags.Store, error) {
@@ -159,11 +167,7 @@ func (s *parts) shutdown(
 	if err != nil {
 		err = errors.Join(fmt.Errorf("some requests did not end in time: %w", err), public.Close())
 	}
-	trackerCtx, cancelTracker := context.WithTimeout(ctx, trackerTimeout)
-	defer cancelTracker()
-	if trackErr := s.tracker.Close(trackerCtx); trackErr != nil {
-		err = errors.Join(err, fmt.Errorf("some funnel events could not be stored: %w", trackErr))
-	}
+	err = errors.Join(err, s.ingest.drain(ctx, log))
 	if s.workers != nil {
 		s.workers.Close()
 	}

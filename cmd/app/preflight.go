@@ -81,12 +81,13 @@ func (p *program) checkConfiguration(r *report) {
 	_, proxiesErr := p.trustedProxies()
 	_, hostErr := p.publicHost()
 	_, originsErr := p.corsOrigins()
+	_, ingestErr := p.ingestSettings()
 	providers, providersErr := p.providers()
 	_, billingErr := p.billingSettings()
 	for _, warning := range providers.warnings {
 		r.note(contract.CheckConfiguration, warning)
 	}
-	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, providersErr, billingErr} {
+	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, ingestErr, providersErr, billingErr} {
 		r.misconfigured(err)
 	}
 	if problem := urlProblem(p.getenv(contract.EnvDatabaseURL)); problem != "" {

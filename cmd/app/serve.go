@@ -122,7 +122,7 @@ func publicFlags(list string) ([]string, error) {
 }
 
 // serveWith runs the app on a database.
-func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log *slog.Logger) error {
+func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log *slog.Logger) (err error) {
 	parts, err := p.assemble(ctx, o, url, log)
 	if err != nil {
 		return err
@@ -131,8 +131,9 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 	defer parts.jobs.Close()
 	public, admin, err := p.listen(ctx, o)
 	if err != nil {
-		return errors.Join(err, parts.tracker.Close(ctx))
+		return errors.Join(err, parts.ingest.close())
 	}
+	defer func() { err = errors.Join(err, parts.ingest.close()) }()
 	log.Info("serving", "version", appVersion(), "public", public.Addr().String(), "admin", admin.Addr().String())
 	if o.dev {
 		p.errorf("site      http://%s\nAPI       http://%s/api/openapi.json\nmetrics   http://%s%s\n",
@@ -149,6 +150,7 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 	group.Go(func() error { return serveOn(publicServer, public) })
 	group.Go(func() error { return serveOn(adminServer, admin) })
 	group.Go(func() error { parts.monitor.Run(background); return nil })
+	group.Go(func() error { parts.ingest.writer.Run(background); return nil })
 	group.Go(func() error { p.upkeep(background, parts, log); return nil })
 	group.Go(func() error { parts.public.Run(background); return nil })
 	group.Go(func() error { return parts.jobs.Run(background) })

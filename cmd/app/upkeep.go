@@ -17,8 +17,8 @@ const (
 	dayFresh = upkeepPause - 30*time.Second
 )
 
-// upkeep repairs the funnel and stores the numbers of today and yesterday, now
-// and then until ctx ends.
+// upkeep repairs the funnel, stores the numbers of today and yesterday, and keeps
+// the tables in months, now and then until ctx ends.
 func (p *program) upkeep(ctx context.Context, s *parts, log *slog.Logger) {
 	failing := false
 	for {
@@ -39,7 +39,7 @@ func (p *program) upkeep(ctx context.Context, s *parts, log *slog.Logger) {
 }
 
 func (p *program) upkeepOnce(ctx context.Context, s *parts, log *slog.Logger) error {
-	repaired, err := s.store.RepairSignups(ctx)
+	repaired, err := s.store.RepairSignups(ctx, p.now())
 	for fate, n := range repaired {
 		s.count(fate.Type, app.OutcomeAccepted, n)
 		s.count(fate.Type, fate.Outcome, n)
@@ -47,5 +47,27 @@ func (p *program) upkeepOnce(ctx context.Context, s *parts, log *slog.Logger) er
 	if n := repaired.Total(app.OutcomeStored); n > 0 {
 		log.Info("events that were missing in the funnel were added", "events", n)
 	}
-	return errors.Join(err, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh))
+	return errors.Join(err, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh),
+		s.store.Reconcile(ctx), p.partitions(ctx, s, log), s.store.Forget(ctx), s.watch(ctx))
+}
+
+// partitions makes the months ahead, and retires the oldest by policy.
+func (p *program) partitions(ctx context.Context, s *parts, log *slog.Logger) error {
+	_, err := s.store.MakePartitions(ctx, p.now())
+	retired, retireErr := s.store.RetirePartitions(ctx, p.now(), s.ingest.months)
+	for _, name := range retired {
+		log.Info("a month of events was retired", "partition", name, "months_kept", s.ingest.months)
+	}
+	return errors.Join(err, retireErr)
+}
+
+// watch reads what gauges tell of the database.
+func (s *parts) watch(ctx context.Context) error {
+	l, err := ledger{s.store, s.ingest.spool}.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	s.ingest.stray.Store(l.Stray)
+	s.ingest.missing.Store(l.Missing)
+	return nil
 }

@@ -64,8 +64,20 @@ type FunnelReader interface {
 }
 
 // Tracker takes events off the request path. Track never blocks and never
-// fails; an event that cannot be taken is counted as dropped. The tracker owns
+// fails; a visit that cannot be taken is counted as rejected. The tracker owns
 // the event from then on.
 type Tracker interface {
 	Track(event *Event)
+}
+
+// Collector takes events that are acknowledged. Accept returns nil when the
+// event is where a crash cannot reach it; CodeUnavailable says to send it again
+// later.
+type Collector interface {
+	Accept(ctx context.Context, event *Event) error
+}
+
+// EventLedgerReader answers what became of all events.
+type EventLedgerReader interface {
+	Ledger(ctx context.Context) (EventLedger, error)
 }

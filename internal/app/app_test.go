@@ -188,13 +188,76 @@ func TestJourneyCalls(t *testing.T) {
 	if kind != app.EventAPICall || stage != app.StageRetention {
 		t.Fatalf("second call: %s %s", kind, stage)
 	}
-	want := app.Journey{CustomerID: 1, FirstCallAt: at(4), SecondCallAt: at(10)}
+	want := app.Journey{CustomerID: 1, FirstCallAt: at(4), SecondCallAt: at(10), APICalls: 2}
 	if diff := cmp.Diff(want, j); diff != "" {
 		t.Error(diff)
 	}
+	// The third to arrive was the earliest of all: the two smallest times count.
 	j, kind, stage = j.Call(at(1))
+	want = app.Journey{CustomerID: 1, FirstCallAt: at(1), SecondCallAt: at(4), APICalls: 3}
 	if kind != app.EventAPICall || stage != "" || j != want {
 		t.Errorf("third call: %s %q %+v", kind, stage, j)
+	}
+}
+
+func TestJourneyCounts(t *testing.T) {
+	t.Parallel()
+	at := func(s int) time.Time { return noon.Add(time.Duration(s) * time.Second) }
+	for _, tt := range []struct {
+		about  string
+		before app.Journey
+		calls  []int
+		want   app.Journey
+		stages []app.Stage
+	}{
+		{"one call", app.Journey{}, []int{5}, app.Journey{FirstCallAt: at(5), APICalls: 1}, []app.Stage{app.StageActivation}},
+		{
+			"both stages at once",
+			app.Journey{},
+			[]int{9, 5, 7},
+			app.Journey{FirstCallAt: at(5), SecondCallAt: at(7), APICalls: 3},
+			[]app.Stage{app.StageActivation, app.StageRetention},
+		},
+		{
+			"two at the same moment",
+			app.Journey{},
+			[]int{5, 5},
+			app.Journey{FirstCallAt: at(5), SecondCallAt: at(5), APICalls: 2},
+			[]app.Stage{app.StageActivation, app.StageRetention},
+		},
+		{
+			"earlier ones, late",
+			app.Journey{FirstCallAt: at(5), SecondCallAt: at(7), APICalls: 2},
+			[]int{6, 1},
+			app.Journey{FirstCallAt: at(1), SecondCallAt: at(5), APICalls: 4},
+			nil,
+		},
+	} {
+		var calls app.Calls
+		for _, s := range tt.calls {
+			calls.Add(at(s))
+		}
+		got, stages := tt.before.Count(calls)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", tt.about, diff)
+		}
+		if diff := cmp.Diff(tt.stages, stages); diff != "" {
+			t.Errorf("%s: %s", tt.about, diff)
+		}
+		// Counted in two parts, it comes to the same.
+		half := len(tt.calls) / 2
+		var a, b app.Calls
+		for i, s := range tt.calls {
+			if i < half {
+				a.Add(at(s))
+			} else {
+				b.Add(at(s))
+			}
+		}
+		a.Merge(b)
+		if diff := cmp.Diff(calls, a); diff != "" {
+			t.Errorf("%s: merged: %s", tt.about, diff)
+		}
 	}
 }
 

@@ -10,13 +10,20 @@ import (
 // EventType names what happened.
 type EventType string
 
-// The five event types, in the order of the funnel.
+// The five event types of the funnel, in its order, and what collectors report
+// besides.
 const (
 	EventPageView      EventType = "page_view"
 	EventSignup        EventType = "signup"
 	EventAPIKeyCreated EventType = "api_key_created"
 	EventFirstAPICall  EventType = "first_api_call"
 	EventAPICall       EventType = "api_call"
+	// EventEngagement is time spent on a page. It is never a visit.
+	EventEngagement EventType = "engagement"
+	// EventCustom is what a site calls by a name of its own.
+	EventCustom EventType = "custom"
+	// EventAnalytics goes to analytics_events, under the name in Event.Name.
+	EventAnalytics EventType = "analytics"
 )
 
 // Stage is a stage of the funnel that a customer reaches once.
@@ -30,10 +37,19 @@ const (
 	StageRetention  Stage = "retention"
 )
 
+// EventType is the type of the call by which a stage of calls is reached.
+func (s Stage) EventType() EventType {
+	if s == StageActivation {
+		return EventFirstAPICall
+	}
+	return EventAPICall
+}
+
 // EventID is a UUIDv7: it sorts by time, and storing it twice is harmless.
 type EventID [16]byte
 
-// NewEventID mints an id for something that happened at the given time.
+// NewEventID mints an id at the given time: when the server takes the event,
+// which decides the month that it is stored in.
 func NewEventID(at time.Time) EventID {
 	var id EventID
 	// crypto/rand.Read never fails: it ends the program instead.
@@ -66,5 +82,64 @@ type Event struct {
 	// CustomerID is zero for a visitor who has no account.
 	CustomerID int64
 	Touch      Touch
-	At         time.Time
+	// At is when it happened.
+	At time.Time
+	// Site is the site that a collector was told, Key the id that the client
+	// gave the event: within EventKeyAge, a second event of the same site and
+	// key is the first one, sent again. Both may be empty.
+	Site, Key string
+	// Name is the name of a custom event.
+	Name string
+	// Metadata is a JSON object, or empty for none.
+	Metadata string
+}
+
+// EventKeyAge is how long ids of clients are remembered.
+const EventKeyAge = 72 * time.Hour
+
+// Calls are API calls of one customer that a process counted instead of keeping
+// them one by one.
+type Calls struct {
+	// Boot names the process that counted, Sequence numbers what it counted: by
+	// the two, storing them again changes nothing.
+	Boot       SourceID
+	Sequence   uint64
+	CustomerID int64
+	// Count is at least one.
+	Count int64
+	// First and Second are the two smallest times, Last the largest. Second is
+	// zero when Count is one.
+	First, Second, Last time.Time
+}
+
+// Add counts one more call.
+func (c *Calls) Add(at time.Time) {
+	c.Count++
+	c.First, c.Second = smallest(c.First, c.Second, at)
+	if at.After(c.Last) {
+		c.Last = at
+	}
+}
+
+// Merge counts the calls of other as well.
+func (c *Calls) Merge(other Calls) {
+	c.Count += other.Count
+	c.First, c.Second = smallest(c.First, c.Second, other.First, other.Second)
+	if other.Last.After(c.Last) {
+		c.Last = other.Last
+	}
+}
+
+// smallest returns the two smallest of the times that are not zero, in order.
+func smallest(times ...time.Time) (first, second time.Time) {
+	for _, at := range times {
+		switch {
+		case at.IsZero():
+		case first.IsZero() || at.Before(first):
+			first, second = at, first
+		case second.IsZero() || at.Before(second):
+			second = at
+		}
+	}
+	return first, second
 }

@@ -9,6 +9,8 @@ type Journey struct {
 	APIKeyCreatedAt time.Time
 	FirstCallAt     time.Time
 	SecondCallAt    time.Time
+	// APICalls is the number of all calls.
+	APICalls int64
 }
 
 // Activated says whether the first call was made.
@@ -20,22 +22,41 @@ func (j Journey) Retained() bool { return !j.SecondCallAt.IsZero() }
 // Call applies one API call. It returns the journey after it, the type the
 // call's event gets, and the stage the customer reached by it ("" for none).
 //
-// Pods deliver their calls independently, so the second call to arrive may be
-// the earlier one: then the times swap, and durations stay true.
+// Pods deliver their calls independently, so a call that arrives late may be
+// an early one: the two smallest times are kept, and durations stay true.
 func (j Journey) Call(at time.Time) (Journey, EventType, Stage) {
-	switch {
-	case !j.Activated():
-		j.FirstCallAt = at
-		return j, EventFirstAPICall, StageActivation
-	case !j.Retained():
-		j.SecondCallAt = at
-		if at.Before(j.FirstCallAt) {
-			j.FirstCallAt, j.SecondCallAt = at, j.FirstCallAt
-		}
-		return j, EventAPICall, StageRetention
-	default:
-		return j, EventAPICall, ""
+	after, stages := j.Count(Calls{Count: 1, First: at})
+	if len(stages) == 0 {
+		return after, EventAPICall, ""
 	}
+	if stages[0] == StageActivation {
+		return after, EventFirstAPICall, StageActivation
+	}
+	return after, EventAPICall, stages[0]
+}
+
+// Count applies counted calls, and returns the journey after them and the
+// stages that the customer reached by them.
+func (j Journey) Count(calls Calls) (Journey, []Stage) {
+	after := j
+	after.APICalls += calls.Count
+	after.FirstCallAt, after.SecondCallAt = smallest(j.FirstCallAt, j.SecondCallAt, calls.First, calls.Second)
+	var stages []Stage
+	if after.Activated() && !j.Activated() {
+		stages = append(stages, StageActivation)
+	}
+	if after.Retained() && !j.Retained() {
+		stages = append(stages, StageRetention)
+	}
+	return after, stages
+}
+
+// Reached is when a stage of calls was reached.
+func (j Journey) Reached(stage Stage) time.Time {
+	if stage == StageRetention {
+		return j.SecondCallAt
+	}
+	return j.FirstCallAt
 }
 
 // Seconds is the whole number of seconds between two stages, never negative,

@@ -23,7 +23,7 @@ const (
 	// asks the database: a database outage must restart nothing.
 	LivePath = "/livez"
 	// ReadyPath answers 200 after the first successful database and schema
-	// check, and 503 before it and while draining.
+	// check, and 503 before it, while draining, and while the spool is full.
 	ReadyPath = "/readyz"
 	// MetricsPath serves the Prometheus exposition.
 	MetricsPath = "/metrics"
@@ -49,6 +49,17 @@ const (
 	// EnvCORSOrigins is a comma-separated list of the origins whose pages may
 	// call what browsers call.
 	EnvCORSOrigins = "CORS_ORIGINS"
+	// EnvSpoolDir is the folder in which events wait for the database, one for
+	// each process; SpoolDir when that exists and the variable is unset.
+	EnvSpoolDir = "SPOOL_DIR"
+	// EnvSpoolMaxBytes bounds that folder; SpoolMaxBytes when unset.
+	EnvSpoolMaxBytes = "SPOOL_MAX_BYTES"
+	// EnvNATSURL names a NATS cluster with JetStream that takes the place of
+	// the folder, EnvNATSReplicas how many of its servers keep each event.
+	EnvNATSURL      = "NATS_URL"
+	EnvNATSReplicas = "NATS_REPLICAS"
+	// EnvFunnelMonths is how many whole months of events are kept; 0 for all.
+	EnvFunnelMonths = "FUNNEL_MONTHS"
 )
 
 // Subcommands of the app that the operator runs.
@@ -87,6 +98,16 @@ const (
 const (
 	FlagsDir  = "/etc/rsolv/flags"
 	FlagsFile = "flags.json"
+)
+
+// SpoolDir is where each pod of the app has a volume of its own for events that
+// wait for the database. It takes SpoolMaxBytes of events, and the room that the
+// volume has beyond that, half as much again, is for files that are not removed
+// yet. The volume lives as long as the pod.
+const (
+	SpoolDir         = "/var/lib/rsolv/spool"
+	SpoolMaxBytes    = 256 << 20
+	SpoolVolumeBytes = SpoolMaxBytes + SpoolMaxBytes/2
 )
 
 // FlagsStatus is the body of FlagsStatusPath: which flags this pod runs.

@@ -64,6 +64,25 @@ const (
 	MetricFlagEvaluations = "rsolv_feature_flag_evaluations_total"
 	// MetricFlagUnknown is a counter of evaluations of flags that do not exist.
 	MetricFlagUnknown = "rsolv_feature_flag_unknown_total"
+	// MetricFunnelEvents is a counter with the labels type and outcome.
+	// accepted = stored + deduplicated + dropped_* + what waits in the spool,
+	// over all pods and starts; what is rejected was never accepted.
+	MetricFunnelEvents = "rsolv_funnel_events_total"
+	// MetricEventsRejected is a counter of what the collectors did not take, with
+	// the label reason.
+	MetricEventsRejected = "rsolv_funnel_rejected_total"
+	// MetricFunnelQueue and MetricFunnelSpooled are gauges of events that wait to
+	// be made durable, and to be stored. MetricSpoolBytes is the size of the spool
+	// of this pod, of at most MetricSpoolMaxBytes.
+	MetricFunnelQueue   = "rsolv_funnel_queue_length"
+	MetricFunnelSpooled = "rsolv_funnel_spooled_events"
+	MetricSpoolBytes    = "rsolv_funnel_spool_bytes"
+	MetricSpoolMaxBytes = "rsolv_funnel_spool_max_bytes"
+	// MetricFunnelStray and MetricFunnelMissing are gauges that are to be zero:
+	// events outside of the months that have a partition, and accepted events that
+	// nobody knows anything of.
+	MetricFunnelStray   = "rsolv_funnel_stray_events"
+	MetricFunnelMissing = "rsolv_funnel_missing_events"
 )
 
 // RepoLabelLimit is how many repositories a pod tells apart in its metrics; those
@@ -76,7 +95,8 @@ const (
 	LabelPath   = "path"
 	LabelStatus = "status"
 	LabelFlag   = "flag"
-	// LabelVariant and LabelReason are those of flag evaluations.
+	// LabelVariant and LabelReason are those of flag evaluations; LabelReason also
+	// tells why an event was not taken.
 	LabelVariant = "variant"
 	LabelReason  = "reason"
 )

@@ -29,13 +29,14 @@ type Metrics struct {
 	keys        *prometheus.CounterVec
 	vends       *prometheus.CounterVec
 	billing     *billing
+	rejected    *prometheus.CounterVec
 }
 
 // New registers every collector. It fails when one of them is registered
 // already.
 func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "rsolv_funnel_events_total", Help: "Funnel events by type and by what became of them.",
+		Name: contract.MetricFunnelEvents, Help: "Funnel events by type and by what became of them.",
 	}, []string{"type", "outcome"})
 	m := &Metrics{
 		reg: reg,
@@ -74,6 +75,9 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 		Name: "rsolv_credential_vends_total",
 		Help: "Providers that were asked for in exchanges, by mode (mint, static, none) and outcome (vended, refused, unavailable, failed).",
 	}, []string{"provider", "mode", "outcome"})
+	m.rejected = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: contract.MetricEventsRejected, Help: "Events that a collector did not take, by reason.",
+	}, []string{contract.LabelReason})
 	for _, kind := range app.EventTypes() {
 		for _, outcome := range app.Outcomes() {
 			m.events[app.Fate{Type: kind, Outcome: outcome}] = events.WithLabelValues(string(kind), string(outcome))
@@ -90,7 +94,7 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 	}
 	m.billing = newBilling()
 	for _, c := range append(m.billing.collectors(), []prometheus.Collector{
-		m.http, m.queries, events, m.onboarded, m.onboardErr, m.onboardTook, m.allowed, m.exceeded, m.keys, m.vends, build,
+		m.http, m.queries, events, m.onboarded, m.onboardErr, m.onboardTook, m.rejected, m.allowed, m.exceeded, m.keys, m.vends, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}...) {
 		if err := reg.Register(c); err != nil {
@@ -103,6 +107,9 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 // Gauges read the state of the app when it is scraped.
 type Gauges struct {
 	PoolSize, PoolUsed, QueueLength func() int
+	// SpooledEvents, SpoolBytes and SpoolMaxBytes are of the spool that this
+	// process writes; StrayEvents of the database.
+	SpooledEvents, SpoolBytes, SpoolMaxBytes, StrayEvents, MissingEvents func() int
 }
 
 // Watch registers the gauges.
@@ -113,7 +120,12 @@ func (m *Metrics) Watch(g Gauges) error {
 	}{
 		{contract.MetricDBPoolSize, "The most database connections this process holds.", g.PoolSize},
 		{contract.MetricDBPoolUsed, "Database connections in use.", g.PoolUsed},
-		{"rsolv_funnel_queue_length", "Funnel events that wait to be stored.", g.QueueLength},
+		{contract.MetricFunnelQueue, "Funnel events that wait to be made durable.", g.QueueLength},
+		{contract.MetricFunnelSpooled, "Durable funnel events that wait to be stored.", g.SpooledEvents},
+		{contract.MetricSpoolBytes, "Size of the spool on disk.", g.SpoolBytes},
+		{contract.MetricSpoolMaxBytes, "Size at which the spool takes nothing more.", g.SpoolMaxBytes},
+		{contract.MetricFunnelStray, "Funnel events in the partition that is to stay empty.", g.StrayEvents},
+		{contract.MetricFunnelMissing, "Accepted funnel events that nobody knows anything of.", g.MissingEvents},
 	} {
 		collector := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: gauge.name, Help: gauge.help},
 			func() float64 { return float64(gauge.read()) })
@@ -138,6 +150,9 @@ func (m *Metrics) CountEvents(kind app.EventType, outcome app.Outcome, n int) {
 		c.Add(float64(n))
 	}
 }
+
+// CountRejected counts one event that a collector did not take.
+func (m *Metrics) CountRejected(reason string) { m.rejected.WithLabelValues(reason).Inc() }
 
 // CountOnboarding counts one onboarding request; failure is why it failed, ""
 // when it did not.

@@ -27,7 +27,7 @@ const (
 // internal: their signups and first keys, at the times that the accounts tell.
 // Where they came from is lost. Doing so again changes nothing. The tally counts
 // the events that were stored; it is empty when another pod is at it.
-func (s *Store) RepairSignups(ctx context.Context) (app.Tally, error) {
+func (s *Store) RepairSignups(ctx context.Context, now time.Time) (app.Tally, error) {
 	done := app.Tally{}
 	err := s.upkeep(ctx, func(q *db.Queries) error {
 		rows, err := q.UntrackedSignups(ctx, repairMost)
@@ -35,7 +35,7 @@ func (s *Store) RepairSignups(ctx context.Context) (app.Tally, error) {
 			return fmt.Errorf("finding untracked signups: %w", err)
 		}
 		for _, row := range rows {
-			if err := repairSignup(ctx, q, row, done); err != nil {
+			if err := repairSignup(ctx, q, row, now, done); err != nil {
 				return err
 			}
 		}
@@ -47,14 +47,14 @@ func (s *Store) RepairSignups(ctx context.Context) (app.Tally, error) {
 	return done, nil
 }
 
-func repairSignup(ctx context.Context, q *db.Queries, row db.UntrackedSignupsRow, done app.Tally) error {
-	if err := repairStage(ctx, q, row.ID, app.EventSignup, app.StageSignup, row.SignupAt, done); err != nil {
+func repairSignup(ctx context.Context, q *db.Queries, row db.UntrackedSignupsRow, now time.Time, done app.Tally) error {
+	if err := repairStage(ctx, q, row.ID, app.EventSignup, app.StageSignup, row.SignupAt, now, done); err != nil {
 		return err
 	}
 	var keyAt time.Time
 	if row.HasKey {
 		keyAt = row.KeyAt
-		if err := repairStage(ctx, q, row.ID, app.EventAPIKeyCreated, app.StageAPIKey, keyAt, done); err != nil {
+		if err := repairStage(ctx, q, row.ID, app.EventAPIKeyCreated, app.StageAPIKey, keyAt, now, done); err != nil {
 			return err
 		}
 	}
@@ -68,12 +68,13 @@ func repairSignup(ctx context.Context, q *db.Queries, row db.UntrackedSignupsRow
 	return nil
 }
 
-// repairStage stores an event unless its milestone exists: they are always
+// repairStage stores an event, minted now, unless its milestone exists: they are always
 // stored together.
 func repairStage(
-	ctx context.Context, q *db.Queries, customerID int64, kind app.EventType, stage app.Stage, at time.Time, done app.Tally,
+	ctx context.Context, q *db.Queries, customerID int64, kind app.EventType, stage app.Stage, at, minted time.Time,
+	done app.Tally,
 ) error {
-	e := app.Event{ID: app.NewEventID(at), Type: kind, CustomerID: customerID, At: at}
+	e := app.Event{ID: app.NewEventID(minted), Type: kind, CustomerID: customerID, At: at}
 	added, err := q.InsertMilestone(ctx, db.InsertMilestoneParams{
 		CustomerID: customerID, Stage: string(stage), EventID: pgID(e.ID), ReachedAt: at,
 	})
@@ -107,7 +108,7 @@ func (s *Store) RelinkVisits(ctx context.Context, now time.Time) error {
 		for i, row := range rows {
 			visits[i] = app.Event{Type: app.EventPageView, At: row.VisitedAt, Touch: app.Touch{VisitorID: row.VisitorID}}
 		}
-		return linkVisits(ctx, q, visits)
+		return linkVisits(ctx, q, []app.Batch{{Events: visits}})
 	})
 }
 

@@ -110,7 +110,7 @@ func TestRepairSignups(t *testing.T) {
 	before := row(t, b, tracked)
 
 	b.exec(t, "SELECT pg_advisory_lock($1)", int64(upkeepLock))
-	if tally, err := b.RepairSignups(t.Context()); err != nil || len(tally) != 0 {
+	if tally, err := b.RepairSignups(t.Context(), noon); err != nil || len(tally) != 0 {
 		t.Errorf("while another pod is at it: %v, %v", tally, err)
 	}
 	b.exec(t, "SELECT pg_advisory_unlock($1)", int64(upkeepLock))
@@ -118,7 +118,7 @@ func TestRepairSignups(t *testing.T) {
 		{Type: app.EventSignup, Outcome: app.OutcomeStored}: 1, {Type: app.EventAPIKeyCreated, Outcome: app.OutcomeStored}: 1,
 	}
 	for _, want := range []app.Tally{want, {}} {
-		tally, err := b.RepairSignups(t.Context())
+		tally, err := b.RepairSignups(t.Context(), noon)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,37 @@ const (
 // trackSignup records a signup and its key behind a savepoint: its failure
 // undoes its own writes alone and leaves the transaction usable.
 func trackSignup(ctx context.Context, tx pgx.Tx, customerID int64, signup app.Signup) error {
+	return aside(ctx, tx, func(save pgx.Tx) error {
+		if err := lockLinks(ctx, save); err != nil {
+			return err
+		}
+		return writeSignup(ctx, save, customerID, signup)
+	})
+}
+
+// trackKey records that a customer got a key, behind a savepoint like
+// trackSignup. The first key is a step in the funnel; further ones are none.
+func trackKey(ctx context.Context, tx pgx.Tx, customerID int64, at time.Time) error {
+	return aside(ctx, tx, func(save pgx.Tx) error {
+		q := db.New(save)
+		e := app.Event{ID: app.NewEventID(at), Type: app.EventAPIKeyCreated, CustomerID: customerID, At: at}
+		first, err := q.InsertMilestone(ctx, db.InsertMilestoneParams{
+			CustomerID: customerID, Stage: string(app.StageAPIKey), EventID: pgID(e.ID), ReachedAt: at,
+		})
+		if err != nil || first == 0 {
+			return wrap("inserting the milestone api_key", err)
+		}
+		if err := insertEvents(ctx, save, app.SourceID{}, []app.Event{e}, app.Tally{}); err != nil {
+			return err
+		}
+		return wrap("moving the journey to its first key", q.FirstKeyJourney(ctx, db.FirstKeyJourneyParams{CustomerID: customerID, At: &at}))
+	})
+}
+
+// aside runs the funnel's part of somebody else's transaction behind a
+// savepoint, within timeouts of its own. They are the database's: a deadline of
+// the context would close the connection, and the transaction with it.
+func aside(ctx context.Context, tx pgx.Tx, work func(save pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, tx, func(save pgx.Tx) error {
 		restore, err := readTimeouts(ctx, save)
 		if err != nil {
@@ -41,10 +72,7 @@ func trackSignup(ctx context.Context, tx pgx.Tx, customerID int64, signup app.Si
 		if err := setTimeouts(ctx, save, timeouts{lock: trackLockTimeout, statement: trackStatementTimeout}); err != nil {
 			return err
 		}
-		if err := lockLinks(ctx, save); err != nil {
-			return err
-		}
-		if err := writeSignup(ctx, db.New(save), customerID, signup); err != nil {
+		if err := work(save); err != nil {
 			return err
 		}
 		return setTimeouts(ctx, save, restore)
@@ -64,7 +92,8 @@ func lockLinks(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func writeSignup(ctx context.Context, q *db.Queries, customerID int64, signup app.Signup) error {
+func writeSignup(ctx context.Context, tx pgx.Tx, customerID int64, signup app.Signup) error {
+	q := db.New(tx)
 	touch := signup.Touch.Clipped()
 	visit, campaign, err := firstVisit(ctx, q, touch, signup.At)
 	if err != nil {
@@ -74,8 +103,8 @@ func writeSignup(ctx context.Context, q *db.Queries, customerID int64, signup ap
 		return app.Event{ID: app.NewEventID(signup.At), Type: kind, CustomerID: customerID, Touch: touch, At: signup.At}
 	}
 	signedUp, gotKey := event(app.EventSignup), event(app.EventAPIKeyCreated)
-	if _, err := q.InsertEvents(ctx, eventParams([]app.Event{signedUp, gotKey})); err != nil {
-		return fmt.Errorf("inserting the signup's events: %w", err)
+	if err := insertEvents(ctx, tx, app.SourceID{}, []app.Event{signedUp, gotKey}, app.Tally{}); err != nil {
+		return err
 	}
 	for stage, e := range map[app.Stage]app.Event{app.StageSignup: signedUp, app.StageAPIKey: gotKey} {
 		if err := insertMilestone(ctx, q, stage, e); err != nil {
@@ -97,7 +126,11 @@ func writeSignup(ctx context.Context, q *db.Queries, customerID int64, signup ap
 	if err != nil {
 		return fmt.Errorf("inserting the journey: %w", err)
 	}
-	return nil
+	if touch.VisitorID == "" {
+		return nil
+	}
+	return wrap("linking the visitor to the customer",
+		q.LinkIdentity(ctx, db.LinkIdentityParams{VisitorID: touch.VisitorID, CustomerID: customerID, LinkedAt: signup.At}))
 }
 
 // firstVisit finds when this browser came first, and the first campaign that

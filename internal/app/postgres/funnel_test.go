@@ -33,7 +33,7 @@ func TestParallelFirstCalls(t *testing.T) {
 	errs := make([]error, 50)
 	for i := range errs {
 		wg.Go(func() {
-			_, errs[i] = pods[i%len(pods)].WriteEvents(context.WithoutCancel(t.Context()),
+			_, errs[i] = writeEvents(context.WithoutCancel(t.Context()), pods[i%len(pods)],
 				[]app.Event{call(id, noon.Add(time.Duration(i+1)*time.Second))})
 		})
 	}
@@ -65,14 +65,14 @@ func TestWriteEventsTwiceChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tally.Total(app.OutcomeStored) != 2 || tally.Total(app.OutcomeKnown) != 1 {
+	if tally.Total(app.OutcomeStored) != 2 || tally.Total(app.OutcomeDeduplicated) != 1 {
 		t.Errorf("tally is %v", tally)
 	}
 	tally, err = b.WriteEvents(t.Context(), batch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tally.Total(app.OutcomeStored) != 0 || tally.Total(app.OutcomeKnown) != 3 {
+	if tally.Total(app.OutcomeStored) != 0 || tally.Total(app.OutcomeDeduplicated) != 3 {
 		t.Errorf("tally of the repetition is %v", tally)
 	}
 	if retained := one[bool](t, b, "SELECT completed_retention FROM customer_journeys"); retained {
@@ -88,9 +88,9 @@ func TestWriteEventsOfVanishedCustomers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := app.Tally{
-		{Type: app.EventAPICall, Outcome: app.OutcomeOrphaned}: 1,
-		{Type: app.EventPageView, Outcome: app.OutcomeStored}:  1,
-		{Type: app.EventPageView, Outcome: app.OutcomeKnown}:   0,
+		{Type: app.EventAPICall, Outcome: app.OutcomeDroppedOrphaned}: 1,
+		{Type: app.EventPageView, Outcome: app.OutcomeStored}:         1,
+		{Type: app.EventPageView, Outcome: app.OutcomeDeduplicated}:   0,
 	}
 	if diff := cmp.Diff(want, tally); diff != "" {
 		t.Error(diff)

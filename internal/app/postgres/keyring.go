@@ -44,8 +44,12 @@ func (s *Store) AddKey(ctx context.Context, d app.KeyDraft) (app.Key, error) {
 	var key app.Key
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var err error
-		key, err = insertKey(ctx, s.q.WithTx(tx), d)
-		return err
+		if key, err = insertKey(ctx, s.q.WithTx(tx), d); err != nil {
+			return err
+		}
+		// Failing to track costs no key; upkeep repairs a missing milestone.
+		_ = trackKey(ctx, tx, d.CustomerID, d.At)
+		return nil
 	})
 	return key, classify(err)
 }

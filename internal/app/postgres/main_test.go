@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -44,6 +45,20 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	}
 	t.Cleanup(func() { _ = conn.Close(t.Context()) })
 	return conn
+}
+
+// writeEvents applies events as a source that took nothing else.
+func writeEvents(ctx context.Context, store *postgres.Store, events []app.Event) (app.Tally, error) {
+	return store.Apply(ctx, []app.Batch{batchOf(events...)})
+}
+
+// WriteEvents is writeEvents.
+func (b *bench) WriteEvents(ctx context.Context, events []app.Event) (app.Tally, error) {
+	return writeEvents(ctx, b.Store, events)
+}
+
+func batchOf(events ...app.Event) app.Batch {
+	return app.Batch{Source: app.NewSourceID(noon), Number: 1, Total: uint64(len(events)), Events: events}
 }
 
 func (b *bench) exec(t *testing.T, sql string, args ...any) {

@@ -192,14 +192,14 @@ func TestReviewByVersion(t *testing.T) {
 		"ahead and compatible": {
 			schema: at(99, newest),
 			change: func(live postgres.Shape) {
-				delete(live.Tables["funnel_events"].Indexes, "funnel_events_type_time_idx")
+				delete(live.Tables["funnel_events"].Indexes, "funnel_events_time_idx")
 				live.Tables["customers"].Columns["monthly_limit"] = postgres.Column{Type: "bigint", Default: "DEFAULT 100"}
 			},
 			migrated: true,
 			notes: []string{
 				fmt.Sprintf("the schema is ahead, at version 99; it works with versions from %d on, this one was built for %[1]d", newest),
 				"a newer version changed it: table customers, column monthly_limit has the type bigint",
-				"a newer version changed it: table funnel_events, index funnel_events_type_time_idx is missing",
+				"a newer version changed it: table funnel_events, index funnel_events_time_idx is missing",
 			},
 		},
 		"ahead, and a column is gone all the same": {

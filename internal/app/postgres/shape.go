@@ -52,7 +52,8 @@ func ExpectedShape() Shape {
 }
 
 // readShape reads the tables that queries find without naming a schema, the
-// record of applied steps excepted.
+// record of applied steps excepted. Partitions come and go, and have the shape
+// of the table that they belong to.
 func readShape(ctx context.Context, tx pgx.Tx) (Shape, error) {
 	shape := Shape{Tables: map[string]Table{}}
 	if err := readColumns(ctx, tx, shape); err != nil {
@@ -82,7 +83,7 @@ SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotn
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid) AND c.relnamespace <> 'pg_catalog'::regnamespace
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND pg_table_is_visible(c.oid) AND c.relnamespace <> 'pg_catalog'::regnamespace
     AND c.relname <> 'goose_db_version'`
 
 // NOT NULL belongs to the columns; since version 18 Postgres lists it here too.

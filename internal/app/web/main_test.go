@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rsolv-dev/rsolv-operator/content"
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/billing"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
@@ -27,6 +28,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/funnel"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/ingest"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/jobs"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
@@ -74,6 +76,7 @@ type site struct {
 	t       *testing.T
 	url     string
 	store   *postgres.Store
+	spool   *ingest.Spool
 	tracker *funnel.Tracker
 	flags   *testFlags
 	log     *lockedBuffer
@@ -155,15 +158,7 @@ func newPayingSite(t *testing.T, databaseURL string, change func(*Deps), money f
 		t.Fatal(err)
 	}
 	t.Cleanup(s.store.Close)
-	s.tracker, err = funnel.New(t.Context(), funnel.Options{Sink: s.store, Log: log, Count: m.CountEvents, BatchWait: time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
-		defer cancel()
-		_ = s.tracker.Close(ctx)
-	})
+	s.startIngest(log, m)
 	folder, err := fs.Sub(content.Files, "blog")
 	if err != nil {
 		t.Fatal(err)
@@ -188,6 +183,7 @@ func newPayingSite(t *testing.T, databaseURL string, change func(*Deps), money f
 	deps := Deps{
 		Credentials: vault, Billing: accounts, Accounts: s.store, Registry: s.store,
 		Log: log, Now: time.Now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store, Funnel: s.store, Tracker: s.tracker,
+		Collector: s.tracker, Ledger: storeLedger{s.store},
 		Flags: s.flags, Evaluator: flags.Defaults(log), Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
 	}
 	deps.Analysis = testAnalysis(t, s.reg, log)
@@ -207,11 +203,53 @@ func newPayingSite(t *testing.T, databaseURL string, change func(*Deps), money f
 	return s
 }
 
+// startIngest starts the way of events to the store.
+func (s *site) startIngest(log *slog.Logger, m *metrics.Metrics) {
+	s.t.Helper()
+	var err error
+	s.spool, err = ingest.OpenEmbedded(s.t.Context(), ingest.EmbeddedOptions{
+		Dir: s.t.TempDir(), MaxBytes: 64 << 20, Host: "test", Log: log, Now: time.Now,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.tracker, err = funnel.New(s.t.Context(), funnel.Options{
+		Spool: s.spool, Log: log, Now: time.Now, Count: m.CountEvents, BatchWait: time.Millisecond, CountWait: 10 * time.Millisecond,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	writer, err := ingest.NewWriter(ingest.WriterOptions{
+		Spool: s.spool, Store: s.store, Log: log, Now: time.Now, Count: m.CountEvents, Describe: postgres.Redact,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	ended := make(chan struct{})
+	go func() { defer close(ended); writer.Run(ctx) }()
+	s.t.Cleanup(func() {
+		closeCtx, cancelClose := context.WithTimeout(ctx, 5*time.Second)
+		defer cancelClose()
+		_ = s.tracker.Close(closeCtx)
+		cancel()
+		<-ended
+		_ = s.spool.Close()
+	})
+}
+
+// storeLedger is the ledger of one pod.
+type storeLedger struct{ store *postgres.Store }
+
+func (l storeLedger) Ledger(ctx context.Context) (app.EventLedger, error) {
+	return l.store.Ledger(ctx, false)
+}
+
 // settle waits until everything tracked so far is stored.
 func (s *site) settle() {
 	s.t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
-	for sum(s.t, s.reg, "accepted") != sum(s.t, s.reg, "stored") {
+	for s.tracker.Len() > 0 || s.spool.Pending() > 0 || sum(s.t, s.reg, "accepted") != sum(s.t, s.reg, "stored") {
 		if time.Now().After(deadline) {
 			s.t.Fatal("the tracked events are not stored")
 		}

@@ -97,10 +97,14 @@ func (s *server) after(r *http.Request, i *info, status int, started time.Time) 
 	took := ended.Sub(started)
 	method, path := methodLabel(r.Method), routeOf(r)
 	level := slog.LevelInfo
-	if uncounted[path] {
+	if uncounted[path] || quiet[path] {
 		level = slog.LevelDebug
-	} else {
+	}
+	if !uncounted[path] {
 		s.d.Metrics.ObserveHTTP(method, path, status, took)
+	}
+	if !s.d.Log.Enabled(r.Context(), level) && i.principal == nil {
+		return
 	}
 	attrs := []slog.Attr{
 		slog.String("method", method), slog.String("route", path), slog.Int("status", status),

@@ -36,6 +36,8 @@ type Metrics interface {
 	// went well.
 	CountOnboarding(source, failure string, took time.Duration)
 	CountCredits(reason string, n int)
+	// CountRejected counts one event that a collector did not take.
+	CountRejected(reason string)
 }
 
 // Evaluator answers for flags by their keys, on behalf of clients of the flag
@@ -69,6 +71,8 @@ type Deps struct {
 	Registry    app.Registry
 	Funnel      app.FunnelReader
 	Tracker     app.Tracker
+	Collector   app.Collector
+	Ledger      app.EventLedgerReader
 	Flags       app.Flags
 	Evaluator   Evaluator
 	Metrics     Metrics
@@ -88,6 +92,9 @@ type Deps struct {
 	// PublicFlags are the keys of the flags that may be evaluated without an
 	// API key.
 	PublicFlags []string
+	// VisitorID tells visitors apart without a cookie; nil does not. "" when it
+	// cannot at the moment.
+	VisitorID func(site string, addr netip.Addr, userAgent string) string
 	// Stopping is closed when streams are to end because the server will.
 	Stopping <-chan struct{}
 }
@@ -128,6 +135,7 @@ func (s *Server) Run(ctx context.Context) { s.s.run(ctx) }
 
 func newServer(d Deps) (*server, error) {
 	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.KeyRing == nil || d.KeyUse == nil || d.Limits == nil || d.Credentials == nil || d.Billing == nil || d.Accounts == nil || d.Registry == nil || d.Funnel == nil || d.Tracker == nil ||
+		d.Collector == nil || d.Ledger == nil ||
 		d.Flags == nil || d.Evaluator == nil || d.Metrics == nil || d.Blog == nil || d.DatabaseUp == nil || d.Version == "" {
 		return nil, errors.New("web.New: a required dependency is missing")
 	}
@@ -156,6 +164,8 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /verify", s.verifyPage)
 	s.mux.HandleFunc("POST /verify", s.verify)
 	s.registerFunnel()
+	s.registerLedger()
+	s.registerCollectors()
 	s.registerHealth()
 	s.registerFlags()
 	s.registerValidate()

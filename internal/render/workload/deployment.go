@@ -64,6 +64,6 @@ func serverPod(rd *v1alpha1.RsolvDeployment, env Environment) *corev1ac.PodSpecA
 		WithReadinessProbe(probe(contract.ReadyPath, 5, 3, 2)).
 		WithLifecycle(corev1ac.Lifecycle().WithPreStop(corev1ac.LifecycleHandler().
 			WithSleep(corev1ac.SleepAction().WithSeconds(contract.DrainSeconds))))
-	return spread(rd, withFlags(rd, podSpec(rd, app)).
+	return spread(rd, withSpool(withFlags(rd, podSpec(rd, app))).
 		WithTerminationGracePeriodSeconds(contract.TerminationGraceSeconds))
 }

@@ -22,6 +22,7 @@ const nonRoot int64 = 65532
 const (
 	tmpVolume   = "tmp"
 	flagsVolume = "flags"
+	spoolVolume = "spool"
 )
 
 // podSpec is what the pods of the app and of its migrations have in common:
@@ -78,6 +79,18 @@ func withFlags(rd *v1alpha1.RsolvDeployment, spec *corev1ac.PodSpecApplyConfigur
 	spec.WithVolumes(corev1ac.Volume().WithName(flagsVolume).
 		WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(render.FlagsName(rd.Name)).WithOptional(false)))
 	mount := corev1ac.VolumeMount().WithName(flagsVolume).WithMountPath(contract.FlagsDir).WithReadOnly(true)
+	for i := range spec.Containers {
+		spec.Containers[i].WithVolumeMounts(mount)
+	}
+	return spec
+}
+
+// withSpool gives the pod a volume of its own for events that wait for the
+// database. It outlives the container and not the pod, and is never shared.
+func withSpool(spec *corev1ac.PodSpecApplyConfiguration) *corev1ac.PodSpecApplyConfiguration {
+	spec.WithVolumes(corev1ac.Volume().WithName(spoolVolume).WithEmptyDir(corev1ac.EmptyDirVolumeSource().
+		WithSizeLimit(*resource.NewQuantity(contract.SpoolVolumeBytes, resource.BinarySI))))
+	mount := corev1ac.VolumeMount().WithName(spoolVolume).WithMountPath(contract.SpoolDir)
 	for i := range spec.Containers {
 		spec.Containers[i].WithVolumeMounts(mount)
 	}

@@ -12,6 +12,50 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+const claimKeys = `-- name: ClaimKeys :many
+INSERT INTO event_keys (site, key, event_id)
+SELECT k.site, k.key, k.event_id
+FROM (SELECT unnest($1::text[]) AS site, unnest($2::text[]) AS key, unnest($3::uuid[]) AS event_id) k
+ORDER BY k.site, k.key
+ON CONFLICT (site, key) DO UPDATE SET event_id = excluded.event_id, seen_at = now()
+    WHERE event_keys.seen_at < now() - make_interval(secs => $4::float8)
+RETURNING event_id
+`
+
+type ClaimKeysParams struct {
+	Sites    []string
+	Keys     []string
+	EventIds []pgtype.UUID
+	Seconds  float64
+}
+
+// Answers the events whose keys were not used within the given time; those alone
+// are new. Keys are sorted, so that two batches never deadlock on them.
+func (q *Queries) ClaimKeys(ctx context.Context, arg ClaimKeysParams) ([]pgtype.UUID, error) {
+	rows, err := q.db.Query(ctx, claimKeys,
+		arg.Sites,
+		arg.Keys,
+		arg.EventIds,
+		arg.Seconds,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []pgtype.UUID
+	for rows.Next() {
+		var event_id pgtype.UUID
+		if err := rows.Scan(&event_id); err != nil {
+			return nil, err
+		}
+		items = append(items, event_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ensureJourneys = `-- name: EnsureJourneys :exec
 INSERT INTO customer_journeys (customer_id)
 SELECT c.id FROM customers c WHERE c.id = ANY($1::bigint[]) ORDER BY c.id
@@ -73,6 +117,25 @@ func (q *Queries) FirstCampaign(ctx context.Context, arg FirstCampaignParams) ([
 	return items, nil
 }
 
+const firstKeyJourney = `-- name: FirstKeyJourney :exec
+INSERT INTO customer_journeys (customer_id, api_key_created_at, completed_api_key) VALUES ($1, $2, true)
+ON CONFLICT (customer_id) DO UPDATE SET
+    api_key_created_at = coalesce(customer_journeys.api_key_created_at, excluded.api_key_created_at),
+    signup_to_api_key_seconds = coalesce(customer_journeys.signup_to_api_key_seconds,
+        greatest(0, floor(extract(epoch FROM excluded.api_key_created_at - customer_journeys.signup_at))::bigint)),
+    completed_api_key = true, updated_at = now()
+`
+
+type FirstKeyJourneyParams struct {
+	CustomerID int64
+	At         *time.Time
+}
+
+func (q *Queries) FirstKeyJourney(ctx context.Context, arg FirstKeyJourneyParams) error {
+	_, err := q.db.Exec(ctx, firstKeyJourney, arg.CustomerID, arg.At)
+	return err
+}
+
 const firstVisit = `-- name: FirstVisit :many
 SELECT occurred_at FROM funnel_events
 WHERE visitor_id = $1::text AND event_type = 'page_view' AND occurred_at <= $2
@@ -104,26 +167,137 @@ func (q *Queries) FirstVisit(ctx context.Context, arg FirstVisitParams) ([]time.
 	return items, nil
 }
 
+const insertAnalytics = `-- name: InsertAnalytics :execrows
+INSERT INTO analytics_events (
+    id, event_type, visitor_id, session_id, page_path, referrer, user_agent, ip_network,
+    utm_source, utm_medium, utm_campaign, utm_term, utm_content, metadata, inserted_at, updated_at)
+VALUES ($1, left($2::text, 50), nullif($3::text, ''), nullif($4::text, ''),
+    nullif(left($5::text, 500), ''), nullif(left($6::text, 500), ''), nullif($7::text, ''),
+    nullif($8::text, '')::cidr, nullif($9::text, ''), nullif($10::text, ''),
+    nullif($11::text, ''), nullif($12::text, ''), nullif($13::text, ''),
+    coalesce(nullif($14::text, ''), '{}')::jsonb, $15, $15)
+ON CONFLICT (id, inserted_at) DO NOTHING
+`
+
+type InsertAnalyticsParams struct {
+	ID          pgtype.UUID
+	EventType   string
+	VisitorID   string
+	SessionID   string
+	PagePath    string
+	Referrer    string
+	UserAgent   string
+	IpNetwork   string
+	UtmSource   string
+	UtmMedium   string
+	UtmCampaign string
+	UtmTerm     string
+	UtmContent  string
+	Metadata    string
+	OccurredAt  time.Time
+}
+
+func (q *Queries) InsertAnalytics(ctx context.Context, arg InsertAnalyticsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, insertAnalytics,
+		arg.ID,
+		arg.EventType,
+		arg.VisitorID,
+		arg.SessionID,
+		arg.PagePath,
+		arg.Referrer,
+		arg.UserAgent,
+		arg.IpNetwork,
+		arg.UtmSource,
+		arg.UtmMedium,
+		arg.UtmCampaign,
+		arg.UtmTerm,
+		arg.UtmContent,
+		arg.Metadata,
+		arg.OccurredAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const insertCallDeltas = `-- name: InsertCallDeltas :many
+INSERT INTO funnel_call_deltas (boot, sequence, customer_id, calls, first_at, second_at, last_at)
+SELECT d.boot, d.sequence, d.customer_id, d.calls, d.first_at, nullif(d.second_at, 'epoch'), d.last_at
+FROM (SELECT unnest($1::uuid[]) AS boot, unnest($2::bigint[]) AS sequence, unnest($3::bigint[]) AS customer_id,
+    unnest($4::bigint[]) AS calls, unnest($5::timestamptz[]) AS first_at,
+    unnest($6::timestamptz[]) AS second_at, unnest($7::timestamptz[]) AS last_at) d
+ON CONFLICT (boot, sequence) DO NOTHING
+RETURNING boot, sequence
+`
+
+type InsertCallDeltasParams struct {
+	Boots       []pgtype.UUID
+	Sequences   []int64
+	CustomerIds []int64
+	Calls       []int64
+	FirstAts    []time.Time
+	SecondAts   []time.Time
+	LastAts     []time.Time
+}
+
+type InsertCallDeltasRow struct {
+	Boot     pgtype.UUID
+	Sequence int64
+}
+
+func (q *Queries) InsertCallDeltas(ctx context.Context, arg InsertCallDeltasParams) ([]InsertCallDeltasRow, error) {
+	rows, err := q.db.Query(ctx, insertCallDeltas,
+		arg.Boots,
+		arg.Sequences,
+		arg.CustomerIds,
+		arg.Calls,
+		arg.FirstAts,
+		arg.SecondAts,
+		arg.LastAts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []InsertCallDeltasRow
+	for rows.Next() {
+		var i InsertCallDeltasRow
+		if err := rows.Scan(&i.Boot, &i.Sequence); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertEvents = `-- name: InsertEvents :many
-INSERT INTO funnel_events (
-    id, event_type, customer_id, visitor_id, session_id, page_path, referrer, user_agent, ip_network,
-    utm_source, utm_medium, utm_campaign, utm_term, utm_content, occurred_at)
-SELECT e.id, e.event_type, nullif(e.customer_id, 0), nullif(e.visitor_id, ''), nullif(e.session_id, ''),
-    nullif(e.page_path, ''), nullif(e.referrer, ''), nullif(e.user_agent, ''), nullif(e.ip_network, '')::cidr,
-    nullif(e.utm_source, ''), nullif(e.utm_medium, ''), nullif(e.utm_campaign, ''), nullif(e.utm_term, ''),
-    nullif(e.utm_content, ''), e.occurred_at
-FROM (
-    SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS event_type,
-        unnest($3::bigint[]) AS customer_id, unnest($4::text[]) AS visitor_id,
-        unnest($5::text[]) AS session_id, unnest($6::text[]) AS page_path,
-        unnest($7::text[]) AS referrer, unnest($8::text[]) AS user_agent,
-        unnest($9::text[]) AS ip_network, unnest($10::text[]) AS utm_source,
-        unnest($11::text[]) AS utm_medium, unnest($12::text[]) AS utm_campaign,
-        unnest($13::text[]) AS utm_term, unnest($14::text[]) AS utm_content,
-        unnest($15::timestamptz[]) AS occurred_at
-) e
-ON CONFLICT (id) DO NOTHING
-RETURNING event_type
+WITH added AS (
+    INSERT INTO funnel_events (
+        id, event_type, customer_id, visitor_id, session_id, page_path, referrer, user_agent, ip_network,
+        utm_source, utm_medium, utm_campaign, utm_term, utm_content, occurred_at, site, name, metadata)
+    SELECT e.id, e.event_type, nullif(e.customer_id, 0), nullif(e.visitor_id, ''), nullif(e.session_id, ''),
+        nullif(e.page_path, ''), nullif(e.referrer, ''), nullif(e.user_agent, ''), nullif(e.ip_network, '')::cidr,
+        nullif(e.utm_source, ''), nullif(e.utm_medium, ''), nullif(e.utm_campaign, ''), nullif(e.utm_term, ''),
+        nullif(e.utm_content, ''), e.occurred_at, nullif(e.site, ''), nullif(e.name, ''), coalesce(nullif(e.metadata, ''), '{}')::jsonb
+    FROM (
+        SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS event_type,
+            unnest($3::bigint[]) AS customer_id, unnest($4::text[]) AS visitor_id,
+            unnest($5::text[]) AS session_id, unnest($6::text[]) AS page_path,
+            unnest($7::text[]) AS referrer, unnest($8::text[]) AS user_agent,
+            unnest($9::text[]) AS ip_network, unnest($10::text[]) AS utm_source,
+            unnest($11::text[]) AS utm_medium, unnest($12::text[]) AS utm_campaign,
+            unnest($13::text[]) AS utm_term, unnest($14::text[]) AS utm_content,
+            unnest($15::timestamptz[]) AS occurred_at, unnest($16::text[]) AS site,
+            unnest($17::text[]) AS name, unnest($18::text[]) AS metadata
+    ) e
+    ON CONFLICT (id) DO NOTHING
+    RETURNING event_type
+)
+SELECT event_type, count(*) AS added FROM added GROUP BY event_type
 `
 
 type InsertEventsParams struct {
@@ -142,9 +316,18 @@ type InsertEventsParams struct {
 	UtmTerms     []string
 	UtmContents  []string
 	OccurredAts  []time.Time
+	Sites        []string
+	Names        []string
+	Metadatas    []string
 }
 
-func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]string, error) {
+type InsertEventsRow struct {
+	EventType string
+	Added     int64
+}
+
+// Answers how many were new, by type.
+func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]InsertEventsRow, error) {
 	rows, err := q.db.Query(ctx, insertEvents,
 		arg.Ids,
 		arg.EventTypes,
@@ -161,18 +344,21 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]s
 		arg.UtmTerms,
 		arg.UtmContents,
 		arg.OccurredAts,
+		arg.Sites,
+		arg.Names,
+		arg.Metadatas,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []InsertEventsRow
 	for rows.Next() {
-		var event_type string
-		if err := rows.Scan(&event_type); err != nil {
+		var i InsertEventsRow
+		if err := rows.Scan(&i.EventType, &i.Added); err != nil {
 			return nil, err
 		}
-		items = append(items, event_type)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -330,8 +516,48 @@ func (q *Queries) LateVisits(ctx context.Context, arg LateVisitsParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const linkIdentity = `-- name: LinkIdentity :exec
+INSERT INTO identity_links (visitor_id, customer_id, linked_at) VALUES ($1, $2, $3)
+ON CONFLICT (visitor_id, customer_id) DO NOTHING
+`
+
+type LinkIdentityParams struct {
+	VisitorID  string
+	CustomerID int64
+	LinkedAt   time.Time
+}
+
+func (q *Queries) LinkIdentity(ctx context.Context, arg LinkIdentityParams) error {
+	_, err := q.db.Exec(ctx, linkIdentity, arg.VisitorID, arg.CustomerID, arg.LinkedAt)
+	return err
+}
+
+const linkedVisitors = `-- name: LinkedVisitors :many
+SELECT DISTINCT visitor_id::text FROM customer_journeys WHERE visitor_id = ANY($1::text[])
+`
+
+func (q *Queries) LinkedVisitors(ctx context.Context, visitorIds []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, linkedVisitors, visitorIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var visitor_id string
+		if err := rows.Scan(&visitor_id); err != nil {
+			return nil, err
+		}
+		items = append(items, visitor_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockJourneys = `-- name: LockJourneys :many
-SELECT customer_id, visitor_id, session_id, first_visit_at, signup_at, api_key_created_at, first_api_call_at, second_api_call_at, visit_to_signup_seconds, signup_to_api_key_seconds, api_key_to_first_call_seconds, first_to_second_call_seconds, utm_source, utm_medium, utm_campaign, utm_term, utm_content, completed_signup, completed_api_key, completed_activation, completed_retention, inserted_at, updated_at FROM customer_journeys WHERE customer_id = ANY($1::bigint[])
+SELECT customer_id, visitor_id, session_id, first_visit_at, signup_at, api_key_created_at, first_api_call_at, second_api_call_at, visit_to_signup_seconds, signup_to_api_key_seconds, api_key_to_first_call_seconds, first_to_second_call_seconds, utm_source, utm_medium, utm_campaign, utm_term, utm_content, completed_signup, completed_api_key, completed_activation, completed_retention, inserted_at, updated_at, api_calls FROM customer_journeys WHERE customer_id = ANY($1::bigint[])
 ORDER BY customer_id FOR UPDATE
 `
 
@@ -368,6 +594,7 @@ func (q *Queries) LockJourneys(ctx context.Context, customerIds []int64) ([]Cust
 			&i.CompletedRetention,
 			&i.InsertedAt,
 			&i.UpdatedAt,
+			&i.ApiCalls,
 		); err != nil {
 			return nil, err
 		}
@@ -397,62 +624,39 @@ func (q *Queries) LockLinksShared(ctx context.Context, key int64) error {
 	return err
 }
 
-const retainedCustomers = `-- name: RetainedCustomers :many
-SELECT customer_id FROM customer_journeys
-WHERE customer_id = ANY($1::bigint[]) AND completed_retention
-`
-
-func (q *Queries) RetainedCustomers(ctx context.Context, customerIds []int64) ([]int64, error) {
-	rows, err := q.db.Query(ctx, retainedCustomers, customerIds)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var customer_id int64
-		if err := rows.Scan(&customer_id); err != nil {
-			return nil, err
-		}
-		items = append(items, customer_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const updateJourneyCalls = `-- name: UpdateJourneyCalls :exec
-UPDATE customer_journeys SET
-    first_api_call_at = $1,
-    second_api_call_at = $2,
-    api_key_to_first_call_seconds = $3,
-    first_to_second_call_seconds = $4,
-    completed_activation = $5,
-    completed_retention = $6,
+UPDATE customer_journeys j SET
+    first_api_call_at = nullif(n.first_at, 'epoch'),
+    second_api_call_at = nullif(n.second_at, 'epoch'),
+    api_key_to_first_call_seconds = nullif(n.to_first, -1),
+    first_to_second_call_seconds = nullif(n.to_second, -1),
+    completed_activation = n.first_at <> 'epoch',
+    completed_retention = n.second_at <> 'epoch',
+    api_calls = n.calls,
     updated_at = now()
-WHERE customer_id = $7
+FROM (SELECT unnest($1::bigint[]) AS customer_id, unnest($2::timestamptz[]) AS first_at,
+    unnest($3::timestamptz[]) AS second_at, unnest($4::bigint[]) AS to_first,
+    unnest($5::bigint[]) AS to_second, unnest($6::bigint[]) AS calls) n
+WHERE j.customer_id = n.customer_id
 `
 
 type UpdateJourneyCallsParams struct {
-	FirstApiCallAt           *time.Time
-	SecondApiCallAt          *time.Time
-	ApiKeyToFirstCallSeconds *int64
-	FirstToSecondCallSeconds *int64
-	CompletedActivation      bool
-	CompletedRetention       bool
-	CustomerID               int64
+	CustomerIds []int64
+	FirstAts    []time.Time
+	SecondAts   []time.Time
+	ToFirsts    []int64
+	ToSeconds   []int64
+	ApiCalls    []int64
 }
 
 func (q *Queries) UpdateJourneyCalls(ctx context.Context, arg UpdateJourneyCallsParams) error {
 	_, err := q.db.Exec(ctx, updateJourneyCalls,
-		arg.FirstApiCallAt,
-		arg.SecondApiCallAt,
-		arg.ApiKeyToFirstCallSeconds,
-		arg.FirstToSecondCallSeconds,
-		arg.CompletedActivation,
-		arg.CompletedRetention,
-		arg.CustomerID,
+		arg.CustomerIds,
+		arg.FirstAts,
+		arg.SecondAts,
+		arg.ToFirsts,
+		arg.ToSeconds,
+		arg.ApiCalls,
 	)
 	return err
 }

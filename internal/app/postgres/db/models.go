@@ -11,6 +11,44 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+type AnalyticsEvent struct {
+	ID          pgtype.UUID
+	EventType   string
+	VisitorID   *string
+	SessionID   *string
+	PagePath    *string
+	Referrer    *string
+	UserAgent   *string
+	IpNetwork   *netip.Prefix
+	UtmSource   *string
+	UtmMedium   *string
+	UtmCampaign *string
+	UtmTerm     *string
+	UtmContent  *string
+	Metadata    []byte
+	InsertedAt  time.Time
+	UpdatedAt   time.Time
+}
+
+type AnalyticsEventsDefault struct {
+	ID          pgtype.UUID
+	EventType   string
+	VisitorID   *string
+	SessionID   *string
+	PagePath    *string
+	Referrer    *string
+	UserAgent   *string
+	IpNetwork   *netip.Prefix
+	UtmSource   *string
+	UtmMedium   *string
+	UtmCampaign *string
+	UtmTerm     *string
+	UtmContent  *string
+	Metadata    []byte
+	InsertedAt  time.Time
+	UpdatedAt   time.Time
+}
+
 type ApiKey struct {
 	ID          int64
 	CustomerID  int64
@@ -121,6 +159,7 @@ type CustomerJourney struct {
 	CompletedRetention       bool
 	InsertedAt               time.Time
 	UpdatedAt                time.Time
+	ApiCalls                 int64
 }
 
 type EmailVerification struct {
@@ -128,6 +167,33 @@ type EmailVerification struct {
 	CustomerID int64
 	Email      string
 	ExpiresAt  time.Time
+}
+
+type EventKey struct {
+	Site    string
+	Key     string
+	EventID pgtype.UUID
+	SeenAt  time.Time
+}
+
+type FunnelCallDelta struct {
+	Boot       pgtype.UUID
+	Sequence   int64
+	CustomerID int64
+	Calls      int64
+	FirstAt    time.Time
+	SecondAt   *time.Time
+	LastAt     time.Time
+}
+
+type FunnelDeadLetter struct {
+	ID         int64
+	Source     pgtype.UUID
+	EventID    pgtype.UUID
+	EventType  string
+	Reason     string
+	Payload    []byte
+	InsertedAt time.Time
 }
 
 type FunnelEvent struct {
@@ -148,6 +214,30 @@ type FunnelEvent struct {
 	Metadata    []byte
 	OccurredAt  time.Time
 	InsertedAt  time.Time
+	Site        *string
+	Name        *string
+}
+
+type FunnelEventsDefault struct {
+	ID          pgtype.UUID
+	EventType   string
+	CustomerID  *int64
+	VisitorID   *string
+	SessionID   *string
+	PagePath    *string
+	Referrer    *string
+	UserAgent   *string
+	IpNetwork   *netip.Prefix
+	UtmSource   *string
+	UtmMedium   *string
+	UtmCampaign *string
+	UtmTerm     *string
+	UtmContent  *string
+	Metadata    []byte
+	OccurredAt  time.Time
+	InsertedAt  time.Time
+	Site        *string
+	Name        *string
 }
 
 type FunnelMetric struct {
@@ -176,12 +266,53 @@ type FunnelMilestone struct {
 	ReachedAt  time.Time
 }
 
+type FunnelReconciliation struct {
+	At        time.Time
+	Customers int64
+	Signups   int64
+	Keyed     int64
+	Keys      int64
+	Strange   int64
+}
+
 type IdempotencyKey struct {
 	KeyHash    string
 	BodyHash   string
 	CustomerID *int64
 	Sealed     []byte
 	ExpiresAt  time.Time
+}
+
+type IdentityLink struct {
+	VisitorID  string
+	CustomerID int64
+	LinkedAt   time.Time
+}
+
+type IngestBatch struct {
+	Source    pgtype.UUID
+	Number    int64
+	SettledAt time.Time
+}
+
+type IngestDrop struct {
+	Source pgtype.UUID
+	Reason string
+	Events int64
+}
+
+type IngestSource struct {
+	Source       pgtype.UUID
+	Host         string
+	Spool        string
+	Accepted     int64
+	Stored       int64
+	Deduplicated int64
+	Dropped      int64
+	Spooled      int64
+	SpooledAt    *time.Time
+	InsertedAt   time.Time
+	UpdatedAt    time.Time
 }
 
 type RateLimit struct {
