@@ -44,4 +44,9 @@ type AlertBaselineStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	States []ThresholdStatus `json:"states,omitempty"`
+
+	// Calibration is what the alerts would have done in the past.
+	//
+	// +optional
+	Calibration *CalibrationStatus `json:"calibration,omitempty"`
 }

@@ -5,6 +5,8 @@ import (
 )
 
 // AlertBaselineSpec declares what is normal, and when to tell somebody.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.calibrate) || has(self.prometheus)",message="calibrate asks a Prometheus about the past: set spec.prometheus.url"
 type AlertBaselineSpec struct {
 	// DeploymentRef is the RsolvDeployment in the same namespace that the
 	// thresholds speak of.
@@ -83,6 +85,12 @@ type AlertBaselineSpec struct {
 	//
 	// +optional
 	Prometheus *MonitoringEndpoint `json:"prometheus,omitempty"`
+
+	// Calibrate asks the Prometheus of spec.prometheus what the alerts would
+	// have done in the past.
+	//
+	// +optional
+	Calibrate *Calibrate `json:"calibrate,omitempty"`
 }
 
 // LabelValue is the value of a Prometheus label.

@@ -1,6 +1,7 @@
 // Command manager is the operator. `manager run` reconciles in a cluster;
-// `manager render` prints, without one, what would be applied, and
-// `manager routes` who would be told of which alert.
+// `manager render` prints, without one, what would be applied,
+// `manager routes` who would be told of which alert, and `manager backtest`
+// what the alerts would have done in the past.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 )
@@ -18,9 +20,10 @@ var version = "dev"
 
 const usage = `manager: the rsolv operator
 
-  manager run     [--namespaces=a,b] [--leader-elect] …   reconcile in a cluster (the default)
-  manager render  -f FILE…                                print what would be applied
-  manager routes  -f FILE… [severity=critical …]         say who would be told of which alert
+  manager run      [--namespaces=a,b] [--leader-elect] …  reconcile in a cluster (the default)
+  manager render   -f FILE…                               print what would be applied
+  manager routes   -f FILE… [severity=critical …]         say who would be told of which alert
+  manager backtest -f FILE… --prometheus URL              say what the alerts would have done
   manager version
 
 'manager COMMAND -h' lists a command's flags.
@@ -48,6 +51,8 @@ func dispatch(args []string, stdin io.Reader, stdout io.Writer) error {
 		return renderCommand(args, stdin, stdout)
 	case "routes":
 		return routesCommand(args, stdin, stdout)
+	case "backtest":
+		return backtestCommand(ctrl.SetupSignalHandler(), args, stdin, stdout, time.Now())
 	case "version":
 		_, err := fmt.Fprintln(stdout, version)
 		return err

@@ -39,7 +39,7 @@ func renderCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 	var set manifest.Set
 	var errs []error
 	for _, file := range files {
-		errs = append(errs, loadFile(&set, validator, file, *namespace, stdin))
+		errs = append(errs, loadFile(context.Background(), &set, validator, file, *namespace, stdin))
 	}
 	now := time.Now()
 	rendered, err := manifest.Render(set, now)
@@ -58,8 +58,7 @@ func renderCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 
 // loadFile adds one file to the set, or every YAML file of a folder, but for a
 // kustomization.
-func loadFile(set *manifest.Set, validator *admission.Validator, name, namespace string, stdin io.Reader) error {
-	ctx := context.Background()
+func loadFile(ctx context.Context, set *manifest.Set, validator *admission.Validator, name, namespace string, stdin io.Reader) error {
 	if name == "-" {
 		return set.Load(ctx, validator, "standard input", namespace, stdin)
 	}

@@ -49,7 +49,7 @@ func routesCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 	var set manifest.Set
 	var errs []error
 	for _, file := range files {
-		errs = append(errs, loadFile(&set, validator, file, *namespace, stdin))
+		errs = append(errs, loadFile(context.Background(), &set, validator, file, *namespace, stdin))
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	printRow(table, []string{"BASELINE", "ALERT", "SEVERITY", "COMPONENT", "RECEIVER", "TOLD BY", "FIRST AFTER", "AGAIN AFTER"})

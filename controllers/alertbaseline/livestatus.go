@@ -16,6 +16,12 @@ import (
 // the baseline ready or unready: a Prometheus that is away breaks nothing here.
 func (s *scope) writeLive() {
 	st := &s.baseline.Status
+	switch {
+	case s.baseline.Spec.Calibrate == nil:
+		st.Calibration = nil
+	case s.past != nil:
+		st.Calibration = s.past.DeepCopy()
+	}
 	set := func(condition string, verdict status.Verdict) {
 		status.Set(&st.Conditions, s.baseline.Generation, condition, verdict)
 	}

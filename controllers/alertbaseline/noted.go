@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -20,6 +21,8 @@ type noted struct {
 	mu      sync.Mutex
 	applied map[types.NamespacedName]applied
 	seen    map[types.NamespacedName]observation
+	// past is what the alerts would have done.
+	past map[types.NamespacedName]*v1alpha1.CalibrationStatus
 	// changed wakes the one that writes the status.
 	changed chan event.TypedGenericEvent[*v1alpha1.AlertBaseline]
 }
@@ -54,6 +57,7 @@ func (o *observation) same(other *observation) bool {
 func newNoted() *noted {
 	return &noted{
 		applied: map[types.NamespacedName]applied{}, seen: map[types.NamespacedName]observation{},
+		past:    map[types.NamespacedName]*v1alpha1.CalibrationStatus{},
 		changed: make(chan event.TypedGenericEvent[*v1alpha1.AlertBaseline], 1024),
 	}
 }
@@ -79,11 +83,39 @@ func (n *noted) see(key types.NamespacedName, o observation) {
 	before, found := n.seen[key]
 	n.seen[key] = o
 	n.mu.Unlock()
-	if found && before.same(&o) {
-		return
+	if !found || !before.same(&o) {
+		n.wake(key)
 	}
+}
+
+func (n *noted) wake(key types.NamespacedName) {
 	baseline := &v1alpha1.AlertBaseline{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 	n.changed <- event.TypedGenericEvent[*v1alpha1.AlertBaseline]{Object: baseline}
+}
+
+// calibrate keeps what was found about the past; nil for what nobody asks.
+func (n *noted) calibrate(key types.NamespacedName, found *v1alpha1.CalibrationStatus) {
+	n.mu.Lock()
+	before := n.past[key]
+	if found == nil {
+		delete(n.past, key)
+	} else {
+		n.past[key] = found
+	}
+	n.mu.Unlock()
+	if found != nil && !equality.Semantic.DeepEqual(before, found) {
+		n.wake(key)
+	}
+}
+
+// calibrated is what was found about the past of a baseline as it is declared.
+func (n *noted) calibrated(baseline *v1alpha1.AlertBaseline) *v1alpha1.CalibrationStatus {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if found := n.past[keyOf(baseline)]; found != nil && found.ObservedGeneration == baseline.Generation {
+		return found
+	}
+	return nil
 }
 
 // of is what was seen of a baseline as it is declared.
@@ -102,6 +134,7 @@ func (n *noted) forget(key types.NamespacedName) {
 	defer n.mu.Unlock()
 	delete(n.applied, key)
 	delete(n.seen, key)
+	delete(n.past, key)
 }
 
 func keyOf(baseline *v1alpha1.AlertBaseline) types.NamespacedName {

@@ -99,7 +99,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.watch.controller, r.watch.cache = c, mgr.GetCache()
 	r.watch.rules.crd, r.watch.rules.gvk, r.watch.rules.requests = ruleCRDName, alerts.GVK, ofSameName
 	r.watch.routing.crd, r.watch.routing.gvk, r.watch.routing.requests = routingCRDName, routing.GVK, ofSameName
-	return (&observer{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, pace: r.pace}).setup(mgr)
+	if err := (&observer{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, pace: r.pace}).setup(mgr); err != nil {
+		return err
+	}
+	return (&calibrator{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted}).setup(mgr)
 }
 
 // scope is what one reconcile knows.
@@ -127,6 +130,8 @@ type scope struct {
 	routing status.Verdict
 	// seen is what Prometheus was found to run; nil while nobody has looked.
 	seen *observation
+	// past is what the alerts would have done; nil while it is not known.
+	past *v1alpha1.CalibrationStatus
 	// retry is when to look again at what nothing announces; zero is never.
 	retry time.Duration
 }
@@ -165,7 +170,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if s.baseline.Spec.Prometheus != nil && s.counted {
 		r.noted.apply(keyOf(s.baseline), applied{s.baseline.UID, s.baseline.Generation, s.groups, s.rendered.Plans})
 	}
-	s.seen = r.noted.of(s.baseline)
+	s.seen, s.past = r.noted.of(s.baseline), r.noted.calibrated(s.baseline)
 	return r.finish(ctx, before, s, errors.Join(errs...))
 }
 

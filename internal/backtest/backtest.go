@@ -89,8 +89,8 @@ func StepOf(window time.Duration) time.Duration {
 	return evaluation * max(times, 1)
 }
 
-// Run asks for one threshold after the other: at most three queries at a
-// time's turn, never two at once. An error is one of reaching Prometheus; a
+// Run asks about one threshold after the other, by at most three queries each
+// and never two at once. An error is one of reaching Prometheus; a
 // query that it refuses is the problem of one threshold alone.
 func Run(ctx context.Context, api API, baseline *v1alpha1.AlertBaseline, window time.Duration, now time.Time, refused func(error) bool) ([]Report, error) {
 	histories, problems := alerts.Histories(baseline, now)
@@ -106,7 +106,7 @@ func Run(ctx context.Context, api API, baseline *v1alpha1.AlertBaseline, window 
 		reports = append(reports, report)
 	}
 	for i := range problems {
-		reports = append(reports, Report{Threshold: problems[i].Threshold, Problem: problems[i].Field + ": " + problems[i].What})
+		reports = append(reports, Report{Threshold: problems[i].Threshold, Problem: problems[i].Field + ": " + problems[i].What + ": " + problems[i].Fix})
 	}
 	return reports, nil
 }

@@ -19,40 +19,52 @@ type Episode struct{ From, To time.Time }
 // with the first evaluation within the bound, or once `keepFiringFor` has
 // passed since that. outside holds one answer for each step from begin on.
 func Replay(outside []bool, begin time.Time, step, wait, keep time.Duration) []Episode {
-	var all []Episode
-	var active, inside time.Time // zero while there is no such moment
-	firing := false
+	r := replayed{wait: wait, keep: keep}
 	for i, out := range outside {
-		at := begin.Add(time.Duration(i) * step)
-		switch {
-		case out:
-			inside = time.Time{}
-			if active.IsZero() {
-				active = at
-			}
-			if !firing && at.Sub(active) >= wait {
-				firing = true
-				all = append(all, Episode{From: at})
-			}
-		case firing && keep > 0:
-			if inside.IsZero() {
-				inside = at
-			}
-			if at.Sub(inside) < keep {
-				continue
-			}
-			fallthrough
-		default:
-			if firing {
-				all[len(all)-1].To = at
-			}
-			active, inside, firing = time.Time{}, time.Time{}, false
+		r.evaluate(out, begin.Add(time.Duration(i)*step))
+	}
+	r.end(begin.Add(time.Duration(len(outside)) * step))
+	return r.episodes
+}
+
+// replayed is an alert between two evaluations.
+type replayed struct {
+	wait, keep time.Duration
+	// active is since when the bound is crossed, inside since when it is not
+	// any more though the alert goes on; zero while there is no such moment.
+	active, inside time.Time
+	firing         bool
+	episodes       []Episode
+}
+
+func (r *replayed) evaluate(outside bool, at time.Time) {
+	if outside {
+		r.inside = time.Time{}
+		if r.active.IsZero() {
+			r.active = at
+		}
+		if !r.firing && at.Sub(r.active) >= r.wait {
+			r.firing = true
+			r.episodes = append(r.episodes, Episode{From: at})
+		}
+		return
+	}
+	if r.firing && r.keep > 0 {
+		if r.inside.IsZero() {
+			r.inside = at
+		}
+		if at.Sub(r.inside) < r.keep {
+			return
 		}
 	}
-	if firing {
-		all[len(all)-1].To = begin.Add(time.Duration(len(outside)) * step)
+	r.end(at)
+}
+
+func (r *replayed) end(at time.Time) {
+	if r.firing {
+		r.episodes[len(r.episodes)-1].To = at
 	}
-	return all
+	r.active, r.inside, r.firing = time.Time{}, time.Time{}, false
 }
 
 // series is a signal on the steps of a window; NaN where it has no value.

@@ -35,32 +35,32 @@ func Histories(baseline *v1alpha1.AlertBaseline, now time.Time) ([]History, []Pr
 			problems = append(problems, *problem)
 			continue
 		}
-		h := History{Plan: plan, Judged: "(" + plan.source.value + ")", Long: plan.source.long}
-		if plan.source.traffic != "" {
-			h.Judged += "\nand " + plan.source.traffic + " >= " + number(plan.Source.MinRate)
-		}
-		if plan.Flag != nil {
-			other := "1"
-			if plan.Flag.Is {
-				other = "0"
-			}
-			h.Judged += "\nunless on () last_over_time(" + c.flagValue(plan.Flag.Key) + "[" + flagMemory + ":" + Interval + "]) == " + other
-		}
-		for j := range plan.Bounds {
-			if plan.Bounds[j].BusinessHours {
-				h.Open = c.hours.open(c.hours.localTime)
-			}
-		}
-		if plan.Kind == Latency {
-			for _, known := range histograms {
-				if known.metric == plan.Source.Metric {
-					h.Buckets = known.buckets
-				}
-			}
-		}
-		all = append(all, h)
+		all = append(all, c.history(&plan))
 	}
 	return all, problems
+}
+
+func (c *compiler) history(p *Plan) History {
+	h := History{Plan: *p, Judged: "(" + p.source.value + ")", Long: p.source.long}
+	if p.source.traffic != "" {
+		h.Judged += "\nand " + p.source.traffic + " >= " + number(p.Source.MinRate)
+	}
+	if p.Flag != nil {
+		other := "1"
+		if p.Flag.Is {
+			other = "0"
+		}
+		h.Judged += "\nunless on () last_over_time(" + c.flagValue(p.Flag.Key) + "[" + flagMemory + ":" + Interval + "]) == " + other
+	}
+	for i := range p.Bounds {
+		if p.Bounds[i].BusinessHours {
+			h.Open = c.hours.open(c.hours.localTime)
+		}
+	}
+	if p.Kind == Latency {
+		h.Buckets = lookup(histograms, p.Source.Metric).buckets
+	}
+	return h
 }
 
 // Outside tells whether a value is outside the bound.

@@ -62,7 +62,12 @@ func (u Unit) parse(value v1alpha1.Value) (number float64, ok bool) {
 // Format writes a value in the words in which bounds are declared, with as many
 // digits as people read.
 func (u Unit) Format(value float64) string {
-	digits := func(value float64) string { return strconv.FormatFloat(value, 'g', 3, 64) }
+	digits := func(value float64) string {
+		if rounded := math.Round(value); math.Abs(value) >= 100 && math.Abs(value) < 1e6 {
+			return number(rounded)
+		}
+		return strconv.FormatFloat(value, 'g', 3, 64)
+	}
 	switch {
 	case u == Ratio:
 		return strconv.FormatFloat(value*100, 'f', 1, 64) + "%"
