@@ -32,6 +32,9 @@ const (
 	// ConditionSmokeTestPassed: a first customer of this revision was walked
 	// through signup, key and calls.
 	ConditionSmokeTestPassed = "SmokeTestPassed"
+	// ConditionGatePassed: the critical bounds of the gate's baseline held over
+	// the pods of this revision.
+	ConditionGatePassed = "GatePassed"
 	// ConditionRolledBack is present, and true, only while the declared
 	// revision is rejected and the pods run the last good one.
 	ConditionRolledBack = "RolledBack"
@@ -116,7 +119,14 @@ const (
 	ReasonDependencyDown    = "DependencyDown"
 	ReasonSmokeTestRunning  = "SmokeTestRunning"
 	ReasonSmokeTestFailed   = "SmokeTestFailed"
+	ReasonGateRunning       = "GateRunning"
+	ReasonGateBreached      = "ThresholdBreached"
+	ReasonGateNoData        = "NoData"
+	ReasonBaselineMissing   = "AlertBaselineNotFound"
+	ReasonNoPrometheus      = "PrometheusNotDeclared"
+	ReasonPrometheusAway    = "PrometheusUnreachable"
 	ReasonRolledBack        = "RevisionRejected"
+	ReasonSuspended         = "Suspended"
 )
 
 // Reasons of FeatureFlag.
@@ -182,6 +192,8 @@ const (
 	PhaseMigrating = "Migrating"
 	PhaseRolling   = "RollingOut"
 	PhaseTesting   = "SmokeTesting"
+	PhaseGating    = "Gating"
+	PhaseSuspended = "Suspended"
 	PhaseReady     = "Ready"
 	PhaseDegraded  = "Degraded"
 	PhaseReverted  = "RolledBack"

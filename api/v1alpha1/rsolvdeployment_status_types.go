@@ -87,8 +87,14 @@ type RsolvDeploymentStatus struct {
 	// +optional
 	SmokeTest *SmokeTestRecord `json:"smokeTest,omitempty"`
 
+	// Gate is the record of the gate that is being watched, or was last. A
+	// manager that starts anew goes on with it.
+	//
+	// +optional
+	Gate *GateRecord `json:"gate,omitempty"`
+
 	// LastGood is the last revision whose pods answered and passed the smoke
-	// test. A rollback returns to it.
+	// test and the gate. A rollback returns to it.
 	//
 	// +optional
 	LastGood *RevisionRecord `json:"lastGood,omitempty"`
@@ -204,6 +210,13 @@ type MigrationRecord struct {
 	//
 	// +optional
 	Retry string `json:"retry,omitempty"`
+	// Earlier are the hashes of migrations that completed before, the newest
+	// first.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Earlier []string `json:"earlier,omitempty"`
 	// Message says why an attempt failed, and what to do.
 	//
 	// +optional
@@ -259,6 +272,57 @@ type SmokeTestRecord struct {
 	// +optional
 	RetryAt *metav1.Time `json:"retryAt,omitempty"`
 }
+
+// GateRecord remembers a gate.
+type GateRecord struct {
+	// Revision that is watched.
+	Revision string `json:"revision"`
+	// Attempt is the revision together with the retry annotation.
+	Attempt string `json:"attempt"`
+	// StartedAt is when the watch began.
+	StartedAt metav1.Time `json:"startedAt"`
+	// Compared tells that it is known which bounds were breached before the
+	// revision's first pod was made.
+	//
+	// +optional
+	Compared bool `json:"compared,omitempty"`
+	// Excluded are the thresholds whose bounds were breached before. They are
+	// not held against the revision.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	Excluded []string `json:"excluded,omitempty"`
+	// Failures of a dependency in the time of this gate.
+	//
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// RetryAt is when to look again after such a failure.
+	//
+	// +optional
+	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+	// JudgeFrom is when the metrics no longer tell of a dependency that was
+	// away. The watch begins anew then.
+	//
+	// +optional
+	JudgeFrom *metav1.Time `json:"judgeFrom,omitempty"`
+	// Result is Passed or Failed once the gate is over.
+	//
+	// +optional
+	Result string `json:"result,omitempty"`
+	// Reason and Message of a gate that is over.
+	//
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// Values of GateRecord.Result.
+const (
+	GatePassed = "Passed"
+	GateFailed = "Failed"
+)
 
 // FlagsRecord sums up the published flags.
 type FlagsRecord struct {

@@ -136,6 +136,14 @@ type RsolvDeploymentSpec struct {
 	//
 	// +optional
 	Rollout *Rollout `json:"rollout,omitempty"`
+
+	// Suspend stops rollouts where they are: no Job is started, no pod gets
+	// another version, and a rollout that is under way is paused. The number of
+	// pods, the autoscaler, the ingress and everything else that needs no new
+	// pods go on following the spec.
+	//
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
 }
 
 // LocalReference names an object in the same namespace.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -159,6 +160,57 @@ func rolledBackThough(t *testing.T, n int, after bool) int {
 	f.wantReplicas(2)
 	if jobs := f.jobsOf(contract.ComponentMigration); len(jobs) != 2 {
 		t.Fatalf("killed at write %d: %d Jobs, want one for each image", n, len(jobs))
+	}
+	return *writes
+}
+
+// TestManagerKilledDuringAGate kills the manager before and after each of its
+// writes from the smoke test of a version that breaches its gate until the last
+// good one is back.
+func TestManagerKilledDuringAGate(t *testing.T) {
+	t.Parallel()
+	url := prometheus(t).URL
+	for name, after := range map[string]bool{"before it": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n, done := 1, false; !done; n++ {
+				writes := gatedThough(t, url, n, after)
+				if done = writes < n; done && n < 6 {
+					t.Fatalf("only %d writes in a gate", writes)
+				}
+			}
+		})
+	}
+}
+
+// gatedThough lives through a breach with the manager killed at the n-th
+// write, and returns how many writes there were up to then.
+func gatedThough(t *testing.T, url string, n int, after bool) int {
+	t.Helper()
+	f := newFixture(t)
+	f.baseline(url, jobFailing)
+	f.now = time.Now().Truncate(time.Second)
+	f.secrets().create(gated(v1alpha1.OnNoDataPause)).ready()
+	f.image(v2)
+	f.testing()
+	f.pods()
+	c, writes := dying(t, n, after)
+	f.restart(c)
+	for range 14 {
+		f.play()
+		_, err := f.try(t.Context())
+		if errors.Is(err, errKilled) {
+			f.restart(f.client)
+			continue
+		}
+		f.must(err)
+		if rd := f.rd(); f.runs() == v1 && rd.Status.Phase == v1alpha1.PhaseReverted && apimeta.IsStatusConditionTrue(rd.Status.Conditions, v1alpha1.ConditionAvailable) {
+			break
+		}
+	}
+	f.wantRolledBack(breached)
+	if tests, asked := len(f.jobsOf(contract.ComponentSmokeTest)), len(f.jobsOf(contract.ComponentPreflight)); tests != 2 || asked != 3 {
+		t.Fatalf("killed at write %d: %d smoke tests and %d preflights, want one for each image, and one in the gate", n, tests, asked)
 	}
 	return *writes
 }

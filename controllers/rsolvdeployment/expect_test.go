@@ -50,8 +50,9 @@ func (f *fixture) wantPhase(phase string) {
 	// waits for somebody.
 	reason := apimeta.FindStatusCondition(st.Conditions, v1alpha1.ConditionReady).Reason
 	awaited := slices.Contains([]string{v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonAwaitingDeletion, v1alpha1.ReasonCRDsMissing}, reason)
-	wantStalled := phase == v1alpha1.PhaseHeld && !awaited || phase == v1alpha1.PhaseFailed || phase == v1alpha1.PhaseReverted
-	if stalled != wantStalled || reconciling != (!wantStalled && phase != v1alpha1.PhaseReady) {
+	wantStalled := phase == v1alpha1.PhaseHeld && !awaited || phase == v1alpha1.PhaseFailed || phase == v1alpha1.PhaseReverted ||
+		phase == v1alpha1.PhaseSuspended && reason == v1alpha1.ReasonSuspended
+	if stalled != wantStalled || reconciling != (!wantStalled && reason != v1alpha1.ReasonSucceeded) {
 		f.t.Errorf("in phase %s: Stalled %t, Reconciling %t", phase, stalled, reconciling)
 	}
 }

@@ -19,6 +19,7 @@ import (
 var rolloutConditions = []string{
 	v1alpha1.ConditionSecretsReady, v1alpha1.ConditionPreflightPassed, v1alpha1.ConditionFlagsReady,
 	v1alpha1.ConditionMigrationsComplete, v1alpha1.ConditionAvailable, v1alpha1.ConditionSmokeTestPassed,
+	v1alpha1.ConditionGatePassed,
 	// No step, and so the last: nothing waits for it.
 	v1alpha1.ConditionImagePinned,
 }
@@ -90,7 +91,7 @@ func (s *scope) writeStatus(h *held) status.Progress {
 		st.Migrations = s.completed
 	}
 	st.FailedMigrations = s.failed
-	st.Preflight, st.Catalog, st.SmokeTest = s.preflight, s.catalog, s.smoke
+	st.Preflight, st.Catalog, st.SmokeTest, st.Gate = s.preflight, s.catalog, s.smoke, s.gate
 	st.LastGood, st.RejectedRevision, st.DependencyBackAt = s.lastGood, s.rejected, s.backAt
 	st.LastGoodCatalog = s.lastGoodCatalog
 	st.Flags = nil
@@ -129,6 +130,8 @@ func (s *scope) conclude(h *held) (ready status.Verdict, progress status.Progres
 		return status.False(verdict.Reason, mask(verdict.Message, s.env)), outlook(s.refused), v1alpha1.PhaseHeld
 	case !available.Is():
 		return status.False(available.Reason, available.Message), progress, phase
+	case s.rd.Spec.Suspend:
+		return status.True(v1alpha1.ReasonSucceeded, available.Message+"; spec.suspend lets nothing else be rolled out"), status.Done, v1alpha1.PhaseSuspended
 	default:
 		return status.True(v1alpha1.ReasonSucceeded, available.Message), status.Done, v1alpha1.PhaseReady
 	}

@@ -15,12 +15,14 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/promclient"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
 
@@ -65,6 +67,8 @@ type fixture struct {
 	r      *Reconciler
 	// writes are the requests of all its reconcilers.
 	writes *testenv.Writes
+	// clients are the connections to Prometheus.
+	clients promclient.Clients
 }
 
 var (
@@ -102,7 +106,14 @@ func (f *fixture) restart(c client.Client) {
 	f.r = &Reconciler{
 		Client: c, Live: c, Applier: child.NewApplier(c, c), Recorder: f.notes, Random: counting,
 		Logs: f.logs, Clock: func() time.Time { return f.now },
+		Prometheus: func(baseline types.NamespacedName, config promclient.Config) (Querier, error) {
+			return f.clients.For(baseline, config)
+		},
 	}
+}
+
+func (f *fixture) prometheus(baseline types.NamespacedName, config promclient.Config) (Querier, error) {
+	return f.clients.For(baseline, config)
 }
 
 // counting makes keys that a test can compute too.

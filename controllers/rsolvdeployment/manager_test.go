@@ -34,7 +34,7 @@ func (f *fixture) manage() (stop func()) {
 			Client: counted, Live: m.GetAPIReader(),
 			Applier:  child.NewApplier(counted, m.GetAPIReader()),
 			Recorder: m.GetEventRecorder("rsolv-operator"), Random: counting,
-			Logs: f.logs, Clock: time.Now,
+			Logs: f.logs, Clock: time.Now, Prometheus: f.prometheus,
 		}).SetupWithManager(m)
 	})
 }

@@ -3,6 +3,7 @@ package rsolvdeployment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -17,15 +18,15 @@ import (
 )
 
 // runMigrations holds the rollout until the migrations of this image have run.
-// They run once, and once more each time somebody asks for it: what came of
-// them, and what was asked for, is recorded in the status, for a Job may be
-// deleted, by its time to live or by anybody.
+// They run once for each image and environment, and once more each time they
+// failed and somebody asks for it: what came of them is recorded in the status,
+// for a Job may be deleted, by its time to live or by anybody.
 func (r *Reconciler) runMigrations(ctx context.Context, s *scope) error {
-	hash, asked := workload.MigrationHash(s.rd, s.environment), s.rd.Annotations[contract.AnnotationRetry]
-	if record := s.rd.Status.Migrations; record != nil && record.Hash == hash && (asked == "" || asked == record.Retry) {
+	hash := workload.MigrationHash(s.rd, s.environment)
+	if record := s.rd.Status.Migrations; record != nil && (record.Hash == hash || slices.Contains(record.Earlier, hash)) {
 		return s.migrated(hash)
 	}
-	attempt := workload.AttemptHash(hash, asked)
+	attempt := s.attempt(hash)
 	name := workload.MigrationJobName(s.rd.Name, attempt)
 	// The cache answers as a rule. Before a Job is made, the API server is
 	// asked: a Job made a moment ago may not be in the cache yet, and two
@@ -37,8 +38,10 @@ func (r *Reconciler) runMigrations(ctx context.Context, s *scope) error {
 		}
 		job, running := pick(jobs, name)
 		switch {
-		case job != nil && finished(job, batchv1.JobComplete) != nil:
-			return s.migrated(hash)
+		case slices.ContainsFunc(jobs, func(j batchv1.Job) bool {
+			return j.Labels[contract.LabelMigration] == hash && finished(&j, batchv1.JobComplete) != nil
+		}):
+			return s.migrated(hash) // whichever attempt it was
 		case job != nil && finished(job, batchv1.JobFailed) != nil:
 			return r.migrationFailed(ctx, s, attempt, job)
 		case job != nil:
@@ -50,18 +53,22 @@ func (r *Reconciler) runMigrations(ctx context.Context, s *scope) error {
 	if s.failed != nil && s.failed.Hash == attempt {
 		return s.holdFailed(s.failed.Message)
 	}
-	if err := r.Applier.Create(ctx, s.rd, workload.MigrationJob(s.target, s.environment, attempt)); err != nil {
+	if err := r.Applier.Create(ctx, s.rd, workload.MigrationJob(s.target, s.environment, hash, attempt)); err != nil {
 		return err
 	}
 	return s.migrating(fmt.Sprintf("Job %s runs the migrations of %s", name, s.rd.Spec.Image))
 }
 
+// earlierLimit bounds the remembered migrations. An image older than that many
+// others is migrated to once more, which finds nothing to do.
+const earlierLimit = 16
+
 func (s *scope) migrated(hash string) error {
-	asked := s.rd.Annotations[contract.AnnotationRetry]
-	if before := s.rd.Status.Migrations; asked == "" && before != nil {
-		asked = before.Retry // the removal of a request is none
+	s.completed = &v1alpha1.MigrationRecord{Hash: hash, Image: s.rd.Spec.Image}
+	if before := s.rd.Status.Migrations; before != nil {
+		earlier := slices.DeleteFunc(append([]string{before.Hash}, before.Earlier...), func(other string) bool { return other == hash })
+		s.completed.Earlier = earlier[:min(earlierLimit, len(earlier))]
 	}
-	s.completed = &v1alpha1.MigrationRecord{Hash: hash, Image: s.rd.Spec.Image, Retry: asked}
 	s.failed = nil
 	s.verdicts[v1alpha1.ConditionMigrationsComplete] = status.True(v1alpha1.ReasonSucceeded,
 		"the migrations of "+s.rd.Spec.Image+" have run")

@@ -95,50 +95,51 @@ func TestFailedMigrationHoldsUntilAskedForAnother(t *testing.T) {
 	f.wantPhase(v1alpha1.PhaseReady)
 }
 
-// TestAskedForAgainTheyRunAgain: after a restore, the database may be behind
-// what the status remembers.
-func TestAskedForAgainTheyRunAgain(t *testing.T) {
+// TestWhatSucceededIsNotRunAgain: neither on request, nor when the Jobs are
+// gone, nor for an image that the app comes back to.
+func TestWhatSucceededIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).secrets().create().ready()
+	f.image(v2)
+	f.ready()
 	f.deleteJobs()
-	f.retry("after the restore")
-	f.reconcile()
-	f.wantPhase(v1alpha1.PhaseMigrating)
-	if jobs := f.jobs(); len(jobs) != 1 {
-		t.Fatalf("%d Jobs, want one more attempt", len(jobs))
-	}
-	f.finishJobs(batchv1.JobComplete, "")
-	f.reconcile()
-	f.wantPhase(v1alpha1.PhaseReady)
-	if got := f.rd().Status.Migrations; got == nil || got.Retry != "after the restore" {
-		t.Errorf("recorded: %+v", got)
-	}
-
-	// A request is answered once: it, its removal and its return ask for nothing.
-	f.deleteJobs()
+	f.retry("now")
 	f.restart(f.client)
 	f.reconcile()
-	for _, annotations := range []map[string]string{nil, {contract.AnnotationRetry: "after the restore"}} {
-		f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Annotations = annotations })
-		f.reconcile()
-		f.wantPhase(v1alpha1.PhaseReady)
-	}
+	f.wantPhase(v1alpha1.PhaseReady)
 	if jobs := f.jobs(); len(jobs) != 0 {
-		t.Errorf("%d Jobs nobody asked for", len(jobs))
+		t.Fatalf("%d Jobs although nothing had failed", len(jobs))
 	}
 
-	// One that fails holds, and the next value is another attempt.
-	f.retry("again")
-	f.reconcile()
-	f.failWith("no such table")
-	f.reconcile()
-	f.wantPhase(v1alpha1.PhaseFailed)
-	f.retry("and again")
-	f.reconcile()
-	f.wantPhase(v1alpha1.PhaseMigrating)
+	f.image(v1)
+	f.ready()
+	if jobs := f.jobsOf(contract.ComponentMigration); len(jobs) != 0 {
+		t.Errorf("the migrations of an earlier image ran again: %d Jobs", len(jobs))
+	}
+	if got := f.rd().Status.Migrations; got.Image != v1 || len(got.Earlier) != 1 {
+		t.Errorf("recorded: %+v", got)
+	}
+	// Another database is another matter.
+	f.secret("rsolv-db", map[string]string{"database-url": goodURL + "_restored"})
+	f.ready()
+	if jobs := f.jobsOf(contract.ComponentMigration); len(jobs) != 1 {
+		t.Errorf("%d Jobs for another database, want one", len(jobs))
+	}
+}
+
+// TestMigrationsThatEndedUnseenCount: they ended while no manager ran, and when
+// one does, somebody has asked for another attempt.
+func TestMigrationsThatEndedUnseenCount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create()
+	f.migrating()
 	f.finishJobs(batchv1.JobComplete, "")
-	f.reconcile()
-	f.wantPhase(v1alpha1.PhaseReady)
+	f.retry("now")
+	f.restart(f.client)
+	f.ready()
+	if jobs := f.jobsOf(contract.ComponentMigration); len(jobs) != 1 {
+		t.Errorf("%d Jobs, want one", len(jobs))
+	}
 }
 
 // TestFailureOutlivesASecretHold: what the migrations said is not forgotten

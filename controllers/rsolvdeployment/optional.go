@@ -57,7 +57,7 @@ func (r *Reconciler) watchOf(kind workload.OptionalKind) *watch.Optional {
 		for _, each := range workload.Optional {
 			wakes := r.appsOf
 			if each.GroupVersionKind == workload.ClusterKind {
-				wakes = r.appsUsing
+				wakes = r.appsReferringTo(clusterIndex)
 			}
 			r.optional.watches[each.GroupVersionKind] = &watch.Optional{
 				Kind: each.GroupVersionKind, CRD: each.CRD,

@@ -38,6 +38,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// Logs reads what the pods of Jobs have printed.
 	Logs PodLogs
+	// Prometheus connects to the servers that gates ask.
+	Prometheus Prometheus
 	// Clock tells the time, for the wait between two attempts.
 	Clock func() time.Time
 	// Random fills a slice with random bytes, fit for a key.
@@ -80,9 +82,10 @@ type scope struct {
 	lastGood *v1alpha1.RevisionRecord
 	// lastGoodCatalog is what the image of the last good revision said.
 	lastGoodCatalog *v1alpha1.CatalogRecord
-	rejected *v1alpha1.RejectedRecord
-	smoke    *v1alpha1.SmokeTestRecord
-	backAt   *metav1.Time
+	rejected        *v1alpha1.RejectedRecord
+	smoke           *v1alpha1.SmokeTestRecord
+	gate            *v1alpha1.GateRecord
+	backAt          *metav1.Time
 	// rolledBack is set while the last good revision stands in for the
 	// declared one.
 	rolledBack *status.Verdict
@@ -124,6 +127,7 @@ func (h *held) Error() string { return h.verdict.Reason + ": " + h.verdict.Messa
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=postgresql.cnpg.io,resources=clusters,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=rsolv.dev,resources=alertbaselines,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments/finalizers,verbs=update
 // +kubebuilder:rbac:groups=rsolv.dev,resources=rsolvdeployments/status,verbs=patch
@@ -169,6 +173,7 @@ func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 		lastGood:  rd.Status.LastGood.DeepCopy(),
 		rejected:  rd.Status.RejectedRevision.DeepCopy(),
 		smoke:     rd.Status.SmokeTest.DeepCopy(),
+		gate:      rd.Status.Gate.DeepCopy(),
 		backAt:    rd.Status.DependencyBackAt.DeepCopy(),
 		verdicts:  map[string]status.Verdict{},
 
@@ -181,7 +186,8 @@ func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	var stop error
 	for _, phase := range []func(context.Context, *scope) error{
-		r.gather, r.applyLive, r.ensureDatabase, r.checkSecrets, r.runPreflight, r.checkFlags, r.runMigrations, r.applyWorkload,
+		r.gather, r.applyLive, r.pauseSuspended, r.ensureDatabase, r.checkSecrets, r.holdSuspended,
+		r.runPreflight, r.checkFlags, r.runMigrations, r.applyWorkload,
 	} {
 		if stop = asHeld(phase(ctx, s), s); stop != nil {
 			break

@@ -34,6 +34,9 @@ const secretIndex = "spec.secretNames"
 // clusterIndex finds the RsolvDeployments that use a Cluster of CloudNativePG.
 const clusterIndex = "spec.database.cluster"
 
+// gateIndex finds the RsolvDeployments whose gate is an AlertBaseline.
+const gateIndex = "spec.rollout.gate.baselineRef.name"
+
 // workers is how many apps are reconciled at a time.
 const workers = 4
 
@@ -44,12 +47,18 @@ const workers = 4
 // cached whole, for they are observed, and autoscalers, whose metadata does not
 // tell in every cluster what changed; of all others only the metadata.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
-	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Random == nil || r.Logs == nil || r.Clock == nil {
+	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Random == nil || r.Logs == nil || r.Clock == nil || r.Prometheus == nil {
 		return errors.New("rsolvdeployment: a field of the Reconciler is not set")
 	}
 	for index, names := range map[string]func(*v1alpha1.RsolvDeployment) []string{
 		secretIndex:  workload.SecretNames,
 		clusterIndex: func(rd *v1alpha1.RsolvDeployment) []string { return []string{workload.ClusterName(rd)} },
+		gateIndex: func(rd *v1alpha1.RsolvDeployment) []string {
+			if gate := gateOf(rd); gate != nil {
+				return []string{gate.BaselineRef.Name}
+			}
+			return nil
+		},
 	} {
 		err := manager.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RsolvDeployment{}, index,
 			func(object client.Object) []string { return names(object.(*v1alpha1.RsolvDeployment)) })
@@ -75,7 +84,9 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&networkingv1.Ingress{}, byName, builder.OnlyMetadata, declared).
 		Watches(&networkingv1.NetworkPolicy{}, byName, builder.OnlyMetadata, declared).
 		Watches(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.allApps), builder.OnlyMetadata, optionalCRDs()).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.appsReferringTo), builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.appsReferringTo(secretIndex)), builder.OnlyMetadata).
+		Watches(&v1alpha1.AlertBaseline{}, handler.EnqueueRequestsFromMapFunc(r.appsReferringTo(gateIndex)),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Build(r)
 	if err != nil {
@@ -101,14 +112,11 @@ func (r *Reconciler) appsOf(ctx context.Context, object client.Object) []reconci
 	return requests
 }
 
-// appsReferringTo finds the apps that are given values of a Secret.
-func (r *Reconciler) appsReferringTo(ctx context.Context, secret client.Object) []reconcile.Request {
-	return r.apps(ctx, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()})
-}
-
-// appsUsing finds the apps whose database is a Cluster.
-func (r *Reconciler) appsUsing(ctx context.Context, cluster client.Object) []reconcile.Request {
-	return r.apps(ctx, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{clusterIndex: cluster.GetName()})
+// appsReferringTo finds the apps that refer to an object, by an index.
+func (r *Reconciler) appsReferringTo(index string) handler.MapFunc {
+	return func(ctx context.Context, object client.Object) []reconcile.Request {
+		return r.apps(ctx, client.InNamespace(object.GetNamespace()), client.MatchingFields{index: object.GetName()})
+	}
 }
 
 // allApps are for what concerns the whole cluster.

@@ -22,11 +22,12 @@ import (
 const recoveryGrace = 2 * time.Minute
 
 // verify judges the declared revision by what its pods do. One that answers
-// and passes the smoke test is the last good one from then on; one that does
-// not is rejected, if there is one to go back to.
+// and passes smoke test and gate is the last good one from then on; one that
+// does not is rejected, if there is one to go back to.
 func (r *Reconciler) verify(ctx context.Context, s *scope) error {
 	available, _, _ := availability(s.deployment, s.rd.Status.Settled)
 	s.smokeTested()
+	s.gatePassed()
 	if s.lastGood != nil && s.lastGood.Hash == s.revision.Hash {
 		// Somebody may have deleted it, and the moment to need it may be near.
 		if err := r.Applier.Create(ctx, s.rd, workload.ControllerRevision(s.rd, s.revision)); err != nil {
@@ -43,8 +44,10 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) error {
 	if s.desired == 0 {
 		return nil // nothing runs, so nothing is proven
 	}
-	if err := r.runSmokeTest(ctx, s); err != nil {
-		return err
+	for _, check := range []func(context.Context, *scope) error{r.runSmokeTest, r.runGate} {
+		if err := check(ctx, s); err != nil {
+			return err
+		}
 	}
 	if err := r.Applier.Create(ctx, s.rd, workload.ControllerRevision(s.rd, s.revision)); err != nil {
 		return err
@@ -153,10 +156,20 @@ func (s *scope) reject(reason, why string, condition status.Verdict) error {
 		Attempt:        s.attempt(s.revision.Hash), Reason: reason, Message: why,
 	}
 	s.backAt = nil
-	if reason == v1alpha1.ReasonSmokeTestFailed {
-		s.verdicts[v1alpha1.ConditionSmokeTestPassed] = condition
-	}
+	s.verdicts[failedCondition(reason)] = condition
 	return s.holdRejected(staleRetry)
+}
+
+// failedCondition is the step of a rollout that fails for a reason.
+func failedCondition(reason string) string {
+	switch reason {
+	case v1alpha1.ReasonDeadlineExceeded:
+		return v1alpha1.ConditionAvailable
+	case v1alpha1.ReasonSmokeTestFailed:
+		return v1alpha1.ConditionSmokeTestPassed
+	default:
+		return v1alpha1.ConditionGatePassed
+	}
 }
 
 // attempt names an attempt at something: it is another one when somebody asks
@@ -171,8 +184,8 @@ func (s *scope) holdRejected(after time.Duration) error {
 		"%s (revision %s) was rejected: %s. The spec says so, but the pods run %s (revision %s) again: declare another image, or ask for another attempt: %s",
 		s.rejected.Image, s.rejected.Hash, s.rejected.Message, s.lastGood.Image, s.lastGood.Hash, s.askAgain()))
 	s.rolledBack = &verdict
-	if s.rejected.Reason == v1alpha1.ReasonSmokeTestFailed && s.verdicts[v1alpha1.ConditionSmokeTestPassed].Status == "" {
-		s.verdicts[v1alpha1.ConditionSmokeTestPassed] = status.False(s.rejected.Reason, s.rejected.Image+" failed: "+s.rejected.Message)
+	if failed := failedCondition(s.rejected.Reason); failed != v1alpha1.ConditionAvailable && s.verdicts[failed].Status == "" {
+		s.verdicts[failed] = status.False(s.rejected.Reason, s.rejected.Image+" failed: "+s.rejected.Message)
 	}
 	return &held{phase: v1alpha1.PhaseReverted, verdict: verdict, progress: status.Stuck, after: after}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
@@ -14,6 +15,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/controllers/featureflag"
 	"github.com/rsolv-dev/rsolv-operator/controllers/rsolvdeployment"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/promclient"
 )
 
 // World is what the controllers need of the world around them.
@@ -40,7 +42,7 @@ func Controllers(manager ctrl.Manager, world World) error {
 	}{
 		{v1alpha1.KindRsolvDeployment, &rsolvdeployment.Reconciler{
 			Client: client, Live: live, Applier: applier, Recorder: recorder,
-			Random: world.Random, Logs: world.Logs, Clock: world.Clock,
+			Random: world.Random, Logs: world.Logs, Clock: world.Clock, Prometheus: asking(&promclient.Clients{}),
 		}},
 		{v1alpha1.KindFeatureFlag, &featureflag.Reconciler{
 			Client: client, Live: live, Applier: applier, Recorder: recorder, Clock: world.Clock,
@@ -55,4 +57,11 @@ func Controllers(manager ctrl.Manager, world World) error {
 		}
 	}
 	return nil
+}
+
+// asking connects to Prometheus through clients that are kept.
+func asking(clients *promclient.Clients) rsolvdeployment.Prometheus {
+	return func(baseline types.NamespacedName, config promclient.Config) (rsolvdeployment.Querier, error) {
+		return clients.For(baseline, config)
+	}
 }

@@ -10,6 +10,9 @@ const (
 	// LabelDeployment carries the name of the RsolvDeployment that a child
 	// belongs to.
 	LabelDeployment = "rsolv.dev/deployment"
+	// LabelMigration on a Job names the migrations that it runs, whichever
+	// attempt at them it is.
+	LabelMigration = "rsolv.dev/migration"
 	// LabelBaseline carries the name of the AlertBaseline that a child
 	// belongs to.
 	LabelBaseline = "rsolv.dev/baseline"
@@ -31,7 +34,8 @@ const (
 	// AnnotationReconcile asks for a reconcile now; any new value will do.
 	AnnotationReconcile = "rsolv.dev/reconcile-requested-at"
 	// AnnotationRetry asks to run again what failed and is not retried by
-	// itself, such as a migration; any new value will do.
+	// itself, such as a migration or a rejected revision; any new value will
+	// do. What succeeded is not run again.
 	AnnotationRetry = "rsolv.dev/retry-requested-at"
 )
 

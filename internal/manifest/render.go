@@ -64,7 +64,7 @@ func (out *Rendered) deployment(rd *v1alpha1.RsolvDeployment) {
 	}
 	out.add(workload.ConfigMap(rd))
 	out.add(workload.PreflightJob(rd, env, unknownHash))
-	out.add(workload.MigrationJob(rd, env, unknownHash))
+	out.add(workload.MigrationJob(rd, env, unknownHash, unknownHash))
 	out.add(workload.SmokeTestJob(rd, env, unknownHash, "http://"+rd.Name+"."+rd.Namespace))
 	object := workload.Deployment(rd, env)
 	if rd.Spec.Autoscaling == nil {

@@ -36,6 +36,9 @@ type Options struct {
 	// basic authentication; Client is what then reaches it.
 	WebConfig string
 	Client    *http.Client
+	// Host is the address to listen at, for those who ask from elsewhere; empty
+	// is this machine's loopback.
+	Host string
 	// Args are further arguments.
 	Args []string
 }
@@ -71,7 +74,7 @@ func Start(tb testing.TB, options Options) *Server {
 	write(tb, filepath.Join(dir, "prometheus.yml"), options.Config)
 	data := filepath.Join(dir, "data")
 	backfill(tb, dir, data, options.History)
-	address := freeAddress(tb)
+	address := freeAddress(tb, options.Host)
 	args := append([]string{
 		"--config.file=" + filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path=" + data,
 		"--storage.tsdb.retention.time=10y", "--web.listen-address=" + address, "--log.level=warn",
@@ -161,9 +164,12 @@ func backfill(tb testing.TB, dir, data string, history []Series) {
 	}
 }
 
-func freeAddress(tb testing.TB) string {
+func freeAddress(tb testing.TB, host string) string {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // it is closed at once
 	if err != nil {
 		tb.Fatal(err)
 	}

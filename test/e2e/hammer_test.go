@@ -15,6 +15,12 @@ import (
 // counts the requests that failed, until stop is called.
 func hammer(t *testing.T, app string) (stop func() (sent int, failures []string)) {
 	t.Helper()
+	return hammerPath(t, app, "/health")
+}
+
+// hammerPath is hammer for one page.
+func hammerPath(t *testing.T, app, path string) (stop func() (sent int, failures []string)) {
+	t.Helper()
 	address := kubectl(t, "get", "service", app, "-o", "jsonpath={.spec.clusterIP}")
 	ctx, cancel := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
@@ -26,7 +32,7 @@ func hammer(t *testing.T, app string) (stop func() (sent int, failures []string)
 	wait.Go(func() {
 		for ctx.Err() == nil {
 			sent++
-			if problem := ask(client, "http://"+address+"/health"); problem != "" {
+			if problem := ask(client, "http://"+address+path); problem != "" {
 				failures = append(failures, problem)
 			}
 			time.Sleep(20 * time.Millisecond)

@@ -53,6 +53,11 @@ func run(m *testing.M) int {
 	return code
 }
 
+// withoutGuard tells whether a story is to be told the old way, with the guard
+// of this name off: E2E_WITHOUT_GUARD=flags make e2e RUN=FlagNameMismatch, say.
+// It then fails, which shows that the guard is what the story is about.
+func withoutGuard(name string) bool { return os.Getenv("E2E_WITHOUT_GUARD") == name }
+
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }

@@ -19,13 +19,16 @@ import (
 // right one. Under any other wrong name the rollout holds and names both, while
 // what ran before serves on. Without the rules in the CRD the first Apply would
 // succeed and the test fail there; with spec.flags.policy: Warn, which is the
-// old way, the rollout would not hold and the test fail where it waits for
-// FlagsReady=False.
+// old way and what E2E_WITHOUT_GUARD=flags sets, the rollout does not hold, and
+// the test fails where it finds a Deployment.
 func TestOutage_FlagNameMismatch(t *testing.T) {
 	const app = "outage-flag"
 	declareApp(t, app, "sk_test_51Hq8vJ2eZ")
 	t.Cleanup(func() { kubectlCleanup(t, "ff/"+app+"-blog-enabled") })
 	apply(t, flagOf(app, "display_draft_blog_posts", "disabled"))
+	if withoutGuard("flags") {
+		kubectl(t, "patch", "rd/"+app, "--type=merge", "-p", `{"spec":{"flags":{"policy":"Warn"}}}`)
+	}
 
 	for _, key := range []string{"rsolv_blog", "outage_flag_blog"} {
 		_, err := cluster.Apply(t.Context(), flagOf(app, key, "enabled"))

@@ -88,11 +88,15 @@ func (c *compiler) unlessFlag(p *Plan, on string) string {
 	if p.Flag == nil {
 		return ""
 	}
-	other := "1"
-	if p.Flag.Is {
-		other = "0"
+	return "\nunless on (" + on + ") last_over_time(" + c.recorded(p.Name, "flag") + "[" + flagMemory + "]) == " + otherValue(p.Flag)
+}
+
+// otherValue is that of a flag that differs from what is asked for.
+func otherValue(flag *v1alpha1.FlagGuard) string {
+	if flag.Is {
+		return "0"
 	}
-	return "\nunless on (" + on + ") last_over_time(" + c.recorded(p.Name, "flag") + "[" + flagMemory + "]) == " + other
+	return "1"
 }
 
 // isFlagKey accepts ^[a-z][a-z0-9]*(_[a-z0-9]+)*$.

@@ -40,10 +40,10 @@ func AttemptHash(hash, attempt string) string {
 // MigrationJobName is the Job of one attempt.
 func MigrationJobName(app, attemptHash string) string { return app + "-migrate-" + attemptHash }
 
-// MigrationJob runs the migrations of one attempt. It never runs two pods at a
+// MigrationJob runs one attempt at the migrations called hash. It never runs two pods at a
 // time, and repeats a failed one a few times, except for the exit code with
 // which the app says that repeating is of no use.
-func MigrationJob(rd *v1alpha1.RsolvDeployment, env Environment, attemptHash string) *unstructured.Unstructured {
+func MigrationJob(rd *v1alpha1.RsolvDeployment, env Environment, hash, attemptHash string) *unstructured.Unstructured {
 	name := MigrationJobName(rd.Name, attemptHash)
 	labels := render.Labels(rd.Name, contract.ComponentMigration)
 	object := batchv1ac.Job(name, rd.Namespace).WithSpec(batchv1ac.JobSpec().
@@ -66,6 +66,7 @@ func MigrationJob(rd *v1alpha1.RsolvDeployment, env Environment, attemptHash str
 			WithSpec(podSpec(rd, container(rd, MigrationContainer, contract.CommandMigrate, env)).
 				WithRestartPolicy(corev1.RestartPolicyNever))))
 	object.ObjectMetaApplyConfiguration = meta(rd, name, contract.ComponentMigration)
+	object.WithLabels(map[string]string{contract.LabelMigration: hash})
 	return render.Object(object)
 }
 

@@ -118,8 +118,8 @@ func TestGolden(t *testing.T) {
 		"deployment-full":         Deployment(full(), environment),
 		"preflight":               PreflightJob(minimal(), environment, "0123456789ab"),
 		"preflight-full":          PreflightJob(full(), environment, "0123456789ab"),
-		"migration":               MigrationJob(minimal(), environment, "0123456789ab"),
-		"migration-full":          MigrationJob(full(), environment, "0123456789ab"),
+		"migration":               MigrationJob(minimal(), environment, "ba9876543210", "0123456789ab"),
+		"migration-full":          MigrationJob(full(), environment, "ba9876543210", "0123456789ab"),
 		"smoke-test":              SmokeTestJob(minimal(), environment, "0123456789ab", "http://10.96.0.7"),
 		"smoke-test-full":         SmokeTestJob(full(), environment, "0123456789ab", "http://[fd00::7]"),
 		"revision":                ControllerRevision(minimal(), RevisionOf(Deployment(minimal(), environment))),
@@ -204,7 +204,7 @@ func TestNamesFitIntoALabel(t *testing.T) {
 	objects := append(Live(rd), ServiceAccount(rd), ConfigMap(rd), EnvSecret(rd, env.Secret, nil), HashKeySecret(rd, nil),
 		Deployment(rd, env), PreflightJob(rd, env, AttemptHash(PreflightHash(rd, env), "1/0")),
 		SmokeTestJob(rd, env, AttemptHash("rev", "1/0"), "http://10.96.0.7"), ControllerRevision(rd, RevisionOf(Deployment(rd, env))),
-		MigrationJob(rd, env, AttemptHash(MigrationHash(rd, env), "2025-11-03T18:43:15Z")))
+		MigrationJob(rd, env, "ba9876543210", AttemptHash(MigrationHash(rd, env), "2025-11-03T18:43:15Z")))
 	for _, object := range objects {
 		if len(object.GetName()) > 63 {
 			t.Errorf("%s %s has %d characters", object.GetKind(), object.GetName(), len(object.GetName()))
@@ -276,7 +276,7 @@ func TestTheTemplateKnowsNothingOfFlags(t *testing.T) {
 
 func TestReferences(t *testing.T) {
 	t.Parallel()
-	for _, object := range []*unstructured.Unstructured{Deployment(minimal(), environment), MigrationJob(minimal(), environment, "0123456789ab")} {
+	for _, object := range []*unstructured.Unstructured{Deployment(minimal(), environment), MigrationJob(minimal(), environment, "ba9876543210", "0123456789ab")} {
 		content, _, err := unstructured.NestedMap(object.Object, "spec", "template", "spec")
 		if err != nil {
 			t.Fatal(err)

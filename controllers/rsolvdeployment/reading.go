@@ -1,0 +1,239 @@
+package rsolvdeployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/internal/promclient"
+	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
+)
+
+// readingTimeout bounds one look at all the bounds of a baseline.
+const readingTimeout = 20 * time.Second
+
+// reading is what one look at a gate's baseline told.
+type reading struct {
+	baseline string
+	// pods is the ReplicaSet of the revision's pods.
+	pods string
+	// unknown is set while nothing is known.
+	unknown *unknown
+	// asked are the thresholds that were, breached those of them that crossed
+	// their bound, and quiet those without a value to judge.
+	asked, quiet []string
+	breached     []breach
+	unchecked    []alerts.Unchecked
+	// window is how far back the bounds look.
+	window time.Duration
+}
+
+// unknown is why nothing is known.
+type unknown struct {
+	reason, message string
+	// watched tells that an event will come when it changes.
+	watched bool
+}
+
+// breach is a bound that was crossed.
+type breach struct{ threshold, says string }
+
+// askGate looks at all critical bounds of the gate's baseline once.
+func (r *Reconciler) askGate(ctx context.Context, s *scope, now time.Time) (*reading, error) {
+	name := gateOf(s.rd).BaselineRef.Name
+	seen := &reading{baseline: name}
+	baseline := &v1alpha1.AlertBaseline{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.rd.Namespace, Name: name}, baseline)
+	if apierrors.IsNotFound(err) {
+		return seen.without(v1alpha1.ReasonBaselineMissing, true, "the AlertBaseline %q of rollout.gate does not exist in this namespace: create it", name), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading AlertBaseline %s: %w", name, err)
+	}
+	if baseline.Spec.Prometheus == nil {
+		return seen.without(v1alpha1.ReasonNoPrometheus, true, "the AlertBaseline %q says of no Prometheus: set its spec.prometheus", name), nil
+	}
+	set, err := r.replicaSet(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if set == nil {
+		return seen.without(v1alpha1.ReasonGateNoData, false, "the Deployment's newest ReplicaSet is not known yet"), nil
+	}
+	seen.pods = set.Name
+	server, err := r.connect(ctx, baseline)
+	if problem, ok := errors.AsType[*promclient.SecretError](err); ok {
+		return seen.without(v1alpha1.ReasonPrometheusAway, false, "the Prometheus of AlertBaseline %q cannot be asked: spec.prometheus.%v", name, problem), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readingTimeout)
+	defer cancel()
+	if err := r.look(ctx, s, seen, server, baseline, now); err != nil {
+		if unasked, ok := errors.AsType[*unaskable](err); ok {
+			return seen.without(v1alpha1.ReasonPrometheusAway, false, "the Prometheus of AlertBaseline %q cannot be asked at %s: %s",
+				name, baseline.Spec.Prometheus.URL, promclient.Explain(unasked.err)), nil
+		}
+		return nil, err
+	}
+	return seen, nil
+}
+
+func (seen *reading) without(reason string, watched bool, format string, args ...any) *reading {
+	seen.unknown = &unknown{reason: reason, message: fmt.Sprintf(format, args...), watched: watched}
+	return seen
+}
+
+// unaskable wraps that a server does not answer.
+type unaskable struct{ err error }
+
+// Error is not for people: see promclient.Explain.
+func (u *unaskable) Error() string { return u.err.Error() }
+
+// connect makes a client of the baseline's Prometheus.
+func (r *Reconciler) connect(ctx context.Context, baseline *v1alpha1.AlertBaseline) (Querier, error) {
+	config, err := promclient.Resolve(ctx, baseline.Spec.Prometheus, func(ctx context.Context, name string) (map[string][]byte, error) {
+		secret, err := r.secret(ctx, baseline.Namespace, name)
+		if err != nil || secret == nil {
+			return nil, err
+		}
+		if secret.Data == nil {
+			return map[string][]byte{}, nil
+		}
+		return secret.Data, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.Prometheus(client.ObjectKeyFromObject(baseline), config)
+}
+
+// look asks about each bound.
+func (r *Reconciler) look(ctx context.Context, s *scope, seen *reading, server Querier, baseline *v1alpha1.AlertBaseline, now time.Time) error {
+	if !s.gate.Compared {
+		if err := r.compare(ctx, s, server, baseline, seen.pods); err != nil {
+			return err
+		}
+	}
+	checks, unchecked := alerts.Checks(baseline, now, alerts.PodsOf(seen.pods))
+	seen.unchecked = unchecked
+	present, refused := false, false
+	for i := range checks {
+		check := &checks[i]
+		seen.window = max(seen.window, check.Window)
+		if slices.Contains(s.gate.Excluded, check.Threshold) {
+			continue
+		}
+		if now.Sub(s.gate.StartedAt.Time) < check.Settles {
+			seen.quiet = append(seen.quiet, check.Threshold)
+			continue
+		}
+		found, err := ask(ctx, server, check, now)
+		if promclient.Refused(err) {
+			refused = true
+			seen.unchecked = append(seen.unchecked, alerts.Unchecked{Threshold: check.Threshold, Why: "Prometheus refuses its query: " + promclient.Explain(err)})
+			continue
+		}
+		if err != nil {
+			return &unaskable{err}
+		}
+		present = present || found.present
+		seen.asked = append(seen.asked, check.Threshold)
+		if found.crossed != "" {
+			seen.breached = append(seen.breached, breach{check.Threshold, found.crossed})
+		} else if !found.judged {
+			seen.quiet = append(seen.quiet, check.Threshold)
+		}
+	}
+	switch {
+	case len(checks) == 0:
+		seen.without(v1alpha1.ReasonGateNoData, true, "the AlertBaseline %q has no critical bound that can be asked about the new pods", baseline.Name)
+	case len(seen.asked) == 0 && refused:
+		seen.without(v1alpha1.ReasonGateNoData, false, "Prometheus refuses every query that AlertBaseline %q becomes%s", baseline.Name, seen.notes(s))
+	case len(seen.asked) > 0 && !present:
+		seen.without(v1alpha1.ReasonGateNoData, false, "Prometheus has no metrics of the pods %s-*, by the label pod, that AlertBaseline %q speaks of: see that they are scraped",
+			seen.pods, baseline.Name)
+	}
+	return nil
+}
+
+// compare records which bounds were breached before the revision's first pod
+// was made: those are not its doing.
+func (r *Reconciler) compare(ctx context.Context, s *scope, server Querier, baseline *v1alpha1.AlertBaseline, set string) error {
+	began, err := r.firstPod(ctx, s, set)
+	if err != nil {
+		return err
+	}
+	if began.IsZero() {
+		began = s.gate.StartedAt.Time
+	}
+	checks, _ := alerts.Checks(baseline, began, "")
+	var before []string
+	for i := range checks {
+		found, err := ask(ctx, server, &checks[i], began)
+		if err != nil && !promclient.Refused(err) {
+			return &unaskable{err}
+		}
+		if found.crossed != "" {
+			before = append(before, checks[i].Threshold)
+		}
+	}
+	s.gate.Compared, s.gate.Excluded = true, before
+	return nil
+}
+
+// watched says what the gate is doing.
+func (seen *reading) watched(s *scope) string {
+	if from := s.gate.JudgeFrom; from != nil {
+		return fmt.Sprintf("the pods %s-* must keep the critical bounds of AlertBaseline %q from %s", seen.pods, seen.baseline, from.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("the pods %s-* must keep the critical bounds of AlertBaseline %q", seen.pods, seen.baseline)
+}
+
+// notes are what the gate leaves out.
+func (seen *reading) notes(s *scope) string {
+	var notes strings.Builder
+	if len(s.gate.Excluded) > 0 {
+		notes.WriteString("; breached before this version, and left out: " + strings.Join(s.gate.Excluded, ", "))
+	}
+	for _, each := range seen.unchecked {
+		notes.WriteString("; not asked about: " + each.Threshold + ", for " + each.Why)
+	}
+	return notes.String()
+}
+
+// conclusion is what a gate that was passed has seen.
+func (seen *reading) conclusion(s *scope) string {
+	text := fmt.Sprintf("the pods %s-* kept the critical bounds of AlertBaseline %q from %s to %s", seen.pods, seen.baseline,
+		s.gate.StartedAt.UTC().Format(time.RFC3339), s.gateEnds().UTC().Format(time.RFC3339))
+	if len(seen.quiet) > 0 {
+		text += "; too little happened in the end to judge " + strings.Join(seen.quiet, ", ")
+	}
+	return text + seen.notes(s)
+}
+
+// breaches says which bounds were crossed, by how much.
+func (seen *reading) breaches(s *scope) string {
+	says := make([]string, len(seen.breached))
+	for i := range seen.breached {
+		says[i] = seen.breached[i].says
+	}
+	return strings.Join(says, "; ") + seen.notes(s)
+}
+
+// crossed are the thresholds whose bounds were.
+func (seen *reading) crossed() []string {
+	names := make([]string, len(seen.breached))
+	for i := range seen.breached {
+		names[i] = seen.breached[i].threshold
+	}
+	return names
+}
