@@ -43,6 +43,7 @@ manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Regenerate CRDs, RBAC and d
 	mkdir -p dist
 	$(BIN)/kustomize build config/default >dist/install.yaml
 	$(BIN)/kustomize build config/overlays/cluster-wide >dist/install-cluster-wide.yaml
+	$(BIN)/kustomize build config/overlays/webhook >dist/install-webhook.yaml
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.

@@ -10,14 +10,18 @@ import (
 	"strings"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/rsolv-dev/rsolv-operator/controllers/featureflag"
 )
 
-var installs = []string{"../dist/install.yaml", "../dist/install-cluster-wide.yaml"}
+var installs = []string{"../dist/install.yaml", "../dist/install-cluster-wide.yaml", "../dist/install-webhook.yaml"}
 
 // objects of one kind in an install.
 func objects[T any](t *testing.T, file, kind string) []T {
@@ -90,7 +94,7 @@ func TestReach(t *testing.T) {
 	tests := []struct {
 		file        string
 		clusterWide bool
-	}{{installs[0], false}, {installs[1], true}}
+	}{{installs[0], false}, {installs[1], true}, {installs[2], false}}
 	for _, test := range tests {
 		bound := false
 		for _, binding := range objects[rbacv1.ClusterRoleBinding](t, test.file, "ClusterRoleBinding") {
@@ -123,6 +127,39 @@ func TestManagerRunsUnprivileged(t *testing.T) {
 				c.AllowPrivilegeEscalation == nil || *c.AllowPrivilegeEscalation ||
 				c.Capabilities == nil || !slices.Contains(c.Capabilities.Drop, "ALL") {
 				t.Errorf("%s: the manager's container is not locked down: %+v", file, c)
+			}
+		}
+	}
+}
+
+// TestWebhookIsOptionalAndFailsOpen: an install has the admission webhook only
+// where it is asked for, and then whole; and a manager that is away never keeps
+// anybody from changing a flag.
+func TestWebhookIsOptionalAndFailsOpen(t *testing.T) {
+	t.Parallel()
+	for _, file := range installs {
+		wanted := strings.Contains(file, "webhook")
+		configurations := objects[admissionregistrationv1.ValidatingWebhookConfiguration](t, file, "ValidatingWebhookConfiguration")
+		if (len(configurations) == 1) != wanted {
+			t.Fatalf("%s has %d webhook configurations", file, len(configurations))
+		}
+		for _, deployment := range objects[appsv1.Deployment](t, file, "Deployment") {
+			args := strings.Join(deployment.Spec.Template.Spec.Containers[0].Args, " ")
+			if strings.Contains(args, "--webhook-bind-address=:9443") != wanted {
+				t.Errorf("%s: the manager's flags are %s", file, args)
+			}
+		}
+		if !wanted {
+			continue
+		}
+		for _, hook := range configurations[0].Webhooks {
+			service := hook.ClientConfig.Service
+			if *hook.FailurePolicy != admissionregistrationv1.Ignore || service == nil || *service.Path != featureflag.GuardPath {
+				t.Errorf("%s: %+v", file, hook)
+			}
+			found := objects[corev1.Service](t, file, "Service")
+			if len(found) != 1 || found[0].Name != service.Name || found[0].Namespace != service.Namespace {
+				t.Errorf("%s has the Services %+v, and calls %+v", file, found, service)
 			}
 		}
 	}

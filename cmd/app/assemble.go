@@ -79,6 +79,7 @@ func (p *program) connect(
 	if s.flags, err = openFlags(o.flagsDir, log); err != nil {
 		return err
 	}
+	s.flags.SampleContexts(p.getenv(contract.EnvFlagSamples) != "off")
 	vault, warnings, err := p.credentials(s.store, m, log)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ const usage = `manager: the rsolv operator
   manager render   -f FILE…                               print what would be applied
   manager routes   -f FILE… [severity=critical …]         say who would be told of which alert
   manager backtest -f FILE… --prometheus URL              say what the alerts would have done
+  manager flags diff -f FILE…                             say what flags would change for those asked about lately
   manager version
 
 'manager COMMAND -h' lists a command's flags.
@@ -53,6 +54,11 @@ func dispatch(args []string, stdin io.Reader, stdout io.Writer) error {
 		return routesCommand(args, stdin, stdout)
 	case "backtest":
 		return backtestCommand(ctrl.SetupSignalHandler(), args, stdin, stdout, time.Now())
+	case "flags":
+		if len(args) == 0 || args[0] != "diff" {
+			return errors.New("usage: manager flags diff -f FILE…")
+		}
+		return flagsDiffCommand(ctrl.SetupSignalHandler(), args[1:], stdin, stdout)
 	case "version":
 		_, err := fmt.Fprintln(stdout, version)
 		return err

@@ -32,6 +32,8 @@ type runOptions struct {
 	leaderNS    string
 	metricsAddr string
 	healthAddr  string
+	webhookAddr string
+	webhookCert string
 	log         zap.Options
 }
 
@@ -43,6 +45,9 @@ func parseRun(args []string) (runOptions, error) {
 	flags.StringVar(&o.leaderNS, "leader-election-namespace", "", "namespace of the Lease; the manager's own when empty")
 	flags.StringVar(&o.metricsAddr, "metrics-bind-address", ":8080", "address of /metrics; 0 for none")
 	flags.StringVar(&o.healthAddr, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	flags.StringVar(&o.webhookAddr, "webhook-bind-address", "", "address of the admission webhook for FeatureFlags, for example :9443; empty for none")
+	flags.StringVar(&o.webhookCert, "webhook-cert-dir", "", "folder with tls.crt and tls.key of the webhook; when empty, the manager makes a certificate at its start\n"+
+		"and writes its authority into the ValidatingWebhookConfiguration "+webhookConfiguration)
 	o.log.BindFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -71,6 +76,9 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("making the manager: %w", err)
 	}
 	if err := serve(manager); err != nil {
+		return err
+	}
+	if err := addWebhook(manager, options); err != nil {
 		return err
 	}
 	if err := manager.Start(ctx); err != nil {

@@ -46,6 +46,9 @@ const (
 	// EnvPublicFlags is a comma-separated list of the keys of the flags that
 	// browsers may evaluate without an API key.
 	EnvPublicFlags = "PUBLIC_FLAGS"
+	// EnvFlagSamples is "off" where nothing is to be kept of those whom flags
+	// are evaluated for.
+	EnvFlagSamples = "FLAG_SAMPLES"
 	// EnvCORSOrigins is a comma-separated list of the origins whose pages may
 	// call what browsers call.
 	EnvCORSOrigins = "CORS_ORIGINS"
