@@ -1,6 +1,5 @@
 package v1alpha1
 
-
 // Database says where the connection URL is.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.cloudNativePG)",message="name one database: secretRef for a connection URL of your own, or cloudNativePG for a cluster of CloudNativePG"

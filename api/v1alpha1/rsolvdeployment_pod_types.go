@@ -10,6 +10,7 @@ type EnvVar struct {
 	// +kubebuilder:validation:XValidation:rule="self != 'DATABASE_URL' && self != 'POOL_SIZE'",message="the operator sets this variable from spec.database: remove it here"
 	// +kubebuilder:validation:XValidation:rule="self != 'PUBLIC_HOST' && self != 'TRUSTED_PROXIES'",message="the operator sets this variable from spec.ingress or spec.gateway, their hosts and trustedProxies: remove it here"
 	// +kubebuilder:validation:XValidation:rule="!(self in ['POD_NAME', 'POD_NAMESPACE', 'RSOLV_FLAGS_DIR', 'SMOKE_TEST_URL'])",message="the operator sets this variable by itself: remove it"
+	// +kubebuilder:validation:XValidation:rule="self != 'RSOLV_PLACEHOLDERS'",message="the operator sets this variable from spec.placeholders: remove it here"
 	Name string `json:"name"`
 
 	// Value of the variable, as it is: nothing in it is expanded. What must

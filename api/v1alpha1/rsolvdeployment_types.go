@@ -56,6 +56,12 @@ type RsolvDeploymentSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Secrets []SecretSource `json:"secrets,omitempty"`
 
+	// Placeholders says which values of secrets count as not filled in, beside
+	// those that everybody writes, or instead of them.
+	//
+	// +optional
+	Placeholders *Placeholders `json:"placeholders,omitempty"`
+
 	// Env are further variables of the app that are no secret, for example
 	// {name: PUBLIC_FLAGS, value: blog}.
 	//

@@ -70,7 +70,7 @@ func (p *program) providers() (providerSettings, error) {
 	}
 	for _, provider := range static {
 		secret := p.getenv(staticSecrets[provider])
-		if strings.TrimSpace(secret) == "" || placeholder(secret) {
+		if strings.TrimSpace(secret) == "" || p.isPlaceholder(staticSecrets[provider], secret) {
 			s.warnings = append(s.warnings, fmt.Sprintf("%s names %s, but %s holds no key: it is not offered",
 				envStatic, provider, staticSecrets[provider]))
 			continue

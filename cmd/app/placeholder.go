@@ -1,34 +1,34 @@
 package main
 
 import (
-	"regexp"
-	"slices"
 	"strings"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
-// placeholderWords stand for a value still to come. A value is compared whole,
-// in lower case, with -, _ and blanks removed.
-var placeholderWords = []string{
-	"changeme", "changeit", "changethis", "replaceme", "replacethis", "fillme", "fillin", "setme", "placeholder",
-	"todo", "tbd", "tba", "fixme", "dummy", "example", "sample", "none", "null", "undefined", "unset", "empty",
-	"mysecret", "mypassword", "myapikey", "yoursecret", "yourpassword", "yourapikey", "redacted",
+// placeholders is the check by RSOLV_PLACEHOLDERS, which the operator goes by
+// too. With an error it is the built-in one.
+func (p *program) placeholders() (contract.PlaceholderCheck, error) {
+	builtIn := func(_, value string) bool { return contract.IsPlaceholder(value) }
+	list, err := contract.ParsePlaceholders(p.getenv(contract.EnvPlaceholders))
+	if err != nil {
+		return builtIn, usagef("%s cannot be read: %v", contract.EnvPlaceholders, err)
+	}
+	check, err := list.Compile()
+	if err != nil {
+		return builtIn, usagef("%s cannot be used: %v", contract.EnvPlaceholders, err)
+	}
+	return check, nil
 }
 
-// placeholderPattern matches whole values: <key>, ${KEY}, {{ .key }}, xxx,
-// sk_test_xxxx, REPLACE_WITH_REAL_KEY, change-me-please, your-key-here.
-var placeholderPattern = regexp.MustCompile(`(?i)^(<[^<>]*>|\$\{[^{}]*\}|\$\([^()]*\)|\{\{.*\}\}|` +
-	`([a-z0-9]+[-_])*(x{3,}|\.{3,}|…+|\*{3,}|-{3,}|_{3,})|` +
-	`replace[-_ ][a-z0-9_ -]*|change[-_ ](me|this|it)([-_ !.].*)?|(todo|tbd|fixme|placeholder)[-_: ].*|` +
-	`(your|my)[-_ ]([a-z0-9]+[-_ ])*(here|key|token|secret|password|value))$`)
+// isPlaceholder says whether the value of a variable, or a part of one, which
+// has no name, stands for a value still to come.
+func (p *program) isPlaceholder(variable, value string) bool {
+	check, _ := p.placeholders() // the configuration check says what is wrong with the list
+	return check(variable, value)
+}
 
-// template matches an unfilled hole anywhere, for values that consist of parts.
-var template = regexp.MustCompile(`<[^<>]*>|\$\{[^{}]*\}|\{\{.*\}\}`)
-
-var squeeze = strings.NewReplacer("-", "", "_", "", " ", "")
-
-// placeholder says whether a value stands for one that somebody forgot to fill
-// in. It is narrow: a real value that it took for one could not be used.
-func placeholder(value string) bool {
-	value = strings.Trim(strings.TrimSpace(value), `"'`)
-	return slices.Contains(placeholderWords, squeeze.Replace(strings.ToLower(value))) || placeholderPattern.MatchString(value)
+// unfilled says that a connection string is none yet.
+func (p *program) unfilled(value string) bool {
+	return strings.TrimSpace(value) == "" || p.isPlaceholder(contract.EnvDatabaseURL, value) || contract.HasHole(value)
 }

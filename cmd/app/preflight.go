@@ -84,27 +84,23 @@ func (p *program) checkConfiguration(r *report) {
 	_, ingestErr := p.ingestSettings()
 	providers, providersErr := p.providers()
 	_, billingErr := p.billingSettings()
+	_, placeholdersErr := p.placeholders()
 	for _, warning := range providers.warnings {
 		r.note(contract.CheckConfiguration, warning)
 	}
-	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, ingestErr, providersErr, billingErr} {
+	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, ingestErr, providersErr, billingErr, placeholdersErr} {
 		r.misconfigured(err)
 	}
-	if problem := urlProblem(p.getenv(contract.EnvDatabaseURL)); problem != "" {
+	if problem := p.urlProblem(p.getenv(contract.EnvDatabaseURL)); problem != "" {
 		r.problem(contract.CheckConfiguration, contract.EnvDatabaseURL+" "+problem)
 	}
 }
 
-// unfilled says that a connection string is none yet.
-func unfilled(value string) bool {
-	return strings.TrimSpace(value) == "" || placeholder(value) || template.MatchString(value)
-}
-
 // urlProblem says what is wrong with the shape of a connection string, without
 // quoting any part of it. What is missing altogether is a missing secret.
-func urlProblem(value string) string {
+func (p *program) urlProblem(value string) string {
 	switch {
-	case unfilled(value):
+	case p.unfilled(value):
 		return ""
 	case strings.TrimSpace(value) != value:
 		return "has white space around it, often the newline of an echo without -n: store it without"
@@ -129,9 +125,9 @@ func (p *program) checkSecrets(r *report) {
 			if !variable.required {
 				problem += ", or leave the variable out"
 			}
-		case placeholder(value) || variable.name == contract.EnvDatabaseURL && unfilled(value):
+		case p.isPlaceholder(variable.name, value) || variable.name == contract.EnvDatabaseURL && p.unfilled(value):
 			problem = "is a placeholder: put the real value in"
-		case variable.name == contract.EnvDatabaseURL && passwordIsPlaceholder(value):
+		case variable.name == contract.EnvDatabaseURL && p.passwordIsPlaceholder(value):
 			problem = "has a placeholder for its password: put the real one in"
 		}
 		if problem != "" {
@@ -140,19 +136,19 @@ func (p *program) checkSecrets(r *report) {
 	}
 }
 
-func passwordIsPlaceholder(connection string) bool {
+func (p *program) passwordIsPlaceholder(connection string) bool {
 	parsed, err := url.Parse(connection)
 	if err != nil {
 		return false // the configuration check says so
 	}
 	password, set := parsed.User.Password()
-	return set && placeholder(password)
+	return set && p.isPlaceholder("", password)
 }
 
 // checkDatabase asks the database and its schema.
 func (p *program) checkDatabase(ctx context.Context, r *report, timeout time.Duration) {
 	value := p.getenv(contract.EnvDatabaseURL)
-	if unfilled(value) || urlProblem(value) != "" {
+	if p.unfilled(value) || p.urlProblem(value) != "" {
 		r.skipped[contract.CheckDatabase] = contract.EnvDatabaseURL + " cannot be used"
 		r.skipped[contract.CheckSchema] = "the database was not reached"
 		return

@@ -44,6 +44,9 @@ func settings(rd *v1alpha1.RsolvDeployment) map[string]string {
 	if host := publicHost(&rd.Spec); host != "" {
 		values[contract.EnvPublicHost] = host
 	}
+	if rd.Spec.Placeholders != nil {
+		values[contract.EnvPlaceholders] = placeholders(rd).String()
+	}
 	if proxies := trustedProxies(&rd.Spec); len(proxies) > 0 {
 		values[contract.EnvTrustedProxies] = strings.Join(proxies, ",")
 	}

@@ -36,6 +36,10 @@ func SecretNames(rd *v1alpha1.RsolvDeployment) []string {
 // is there; with one the variables must not be used.
 func CheckSecrets(rd *v1alpha1.RsolvDeployment, data map[string]map[string][]byte) (map[string][]byte, []Problem) {
 	declared, problems := variables(rd)
+	placeholder, err := placeholders(rd).Compile()
+	if err != nil {
+		return nil, append(problems, Problem{v1alpha1.ReasonInvalidSpec, "spec.placeholders." + err.Error()})
+	}
 	env := make(map[string][]byte, len(declared))
 	missing := map[string]bool{}
 	for _, v := range declared {
@@ -48,13 +52,28 @@ func CheckSecrets(rd *v1alpha1.RsolvDeployment, data map[string]map[string][]byt
 			continue
 		}
 		value, ok := secret[v.key]
-		if problem := checkValue(v, value, ok); problem != nil {
+		if problem := checkValue(v, value, ok, placeholder); problem != nil {
 			problems = append(problems, *problem)
 			continue
 		}
 		env[v.name] = value
 	}
 	return env, problems
+}
+
+// placeholders is what counts as not filled in.
+func placeholders(rd *v1alpha1.RsolvDeployment) contract.Placeholders {
+	declared := rd.Spec.Placeholders
+	if declared == nil {
+		return contract.Placeholders{}
+	}
+	// In order: another one is the same list, and must not replace the pods.
+	return contract.Placeholders{
+		Words:    slices.Sorted(slices.Values(declared.Words)),
+		Patterns: declared.Patterns,
+		Replace:  declared.Builtin == v1alpha1.BuiltinPlaceholdersReplaced,
+		Exempt:   slices.Sorted(slices.Values(declared.Exempt)),
+	}
 }
 
 // variable is one environment variable and where its value comes from.
@@ -71,6 +90,7 @@ var operatorVariables = map[string]string{
 	contract.EnvFlagsDir:       "it is where the operator mounts the flags",
 	contract.EnvPodName:        "it is the name of the pod",
 	contract.EnvPodNamespace:   "it is the namespace of the pod",
+	contract.EnvPlaceholders:   "it comes from spec.placeholders",
 	contract.EnvSmokeTestURL:   "it is where the smoke test finds the app",
 }
 
@@ -160,7 +180,7 @@ func quoteKeys(keys []string) string {
 }
 
 // checkValue finds what is wrong with one value; nil is nothing.
-func checkValue(v variable, value []byte, found bool) *Problem {
+func checkValue(v variable, value []byte, found bool, placeholder contract.PlaceholderCheck) *Problem {
 	where := fmt.Sprintf("secret %q, key %q", v.secret, v.key)
 	fix := fmt.Sprintf(`kubectl patch secret %s --patch '{"stringData":{"%s":"…"}}'`, v.secret, v.key)
 	switch {
@@ -171,11 +191,11 @@ func checkValue(v variable, value []byte, found bool) *Problem {
 	case bytes.IndexByte(value, 0) >= 0 || !utf8.Valid(value):
 		return &Problem{v1alpha1.ReasonSecretInvalid, fmt.Sprintf(
 			"%s holds binary data, which no environment variable can: store it as text (%s)", where, fix)}
-	case placeholder(string(value)):
+	case placeholder(v.name, string(value)):
 		return &Problem{v1alpha1.ReasonSecretPlaceholder, fmt.Sprintf(
 			"%s is a placeholder: put the real value in (%s)", where, fix)}
 	case v.name == contract.EnvDatabaseURL:
-		if problem := checkDatabaseURL(string(value)); problem != nil {
+		if problem := checkDatabaseURL(string(value), placeholder); problem != nil {
 			return &Problem{problem.Reason, fmt.Sprintf("%s %s (%s)", where, problem.Message, fix)}
 		}
 	}
@@ -184,13 +204,13 @@ func checkValue(v variable, value []byte, found bool) *Problem {
 
 // checkDatabaseURL must not pass on an error of url.Parse: it quotes the URL,
 // password and all.
-func checkDatabaseURL(value string) *Problem {
+func checkDatabaseURL(value string, placeholder contract.PlaceholderCheck) *Problem {
 	const shape = "write postgres://user:password@host:5432/name" //nolint:gosec // the shape of a URL, not one
 	invalid := func(what string) *Problem { return &Problem{v1alpha1.ReasonSecretInvalid, what} }
 	if strings.TrimSpace(value) != value {
 		return invalid("has white space around it, often the newline of an echo without -n: store it without")
 	}
-	if template.MatchString(value) {
+	if contract.HasHole(value) {
 		return &Problem{v1alpha1.ReasonSecretPlaceholder, "still has an unfilled <…>, ${…} or {{…}} in it: put the real value in"}
 	}
 	parsed, err := url.Parse(value)
@@ -204,10 +224,10 @@ func checkDatabaseURL(value string) *Problem {
 		return invalid("names no host: " + shape)
 	}
 	// A user or a database may well be called example; nobody's password is.
-	if password, ok := parsed.User.Password(); ok && placeholder(password) {
+	if password, ok := parsed.User.Password(); ok && placeholder("", password) {
 		return &Problem{v1alpha1.ReasonSecretPlaceholder, "has a placeholder for its password: put the real one in"}
 	}
-	if placeholder(parsed.Hostname()) {
+	if placeholder("", parsed.Hostname()) {
 		return &Problem{v1alpha1.ReasonSecretPlaceholder, "has a placeholder for its host: put the real one in"}
 	}
 	return nil

@@ -69,6 +69,7 @@ func full() *v1alpha1.RsolvDeployment {
 		PublicFrom: []string{"ingress-nginx", "gateway"}, MetricsFrom: []string{"monitoring"}, ManagerNamespace: "rsolv-system",
 	}
 	rd.Spec.Env = []v1alpha1.EnvVar{{Name: "PUBLIC_FLAGS", Value: "blog,$(NOT_EXPANDED)"}, {Name: "EMPTY"}}
+	rd.Spec.Placeholders = &v1alpha1.Placeholders{Words: []string{"acme"}, Patterns: []string{"TEST-.*"}, Exempt: []string{"MODE", "ANOTHER"}}
 	rd.Spec.NodeSelector = map[string]v1alpha1.KubernetesLabelValue{"pool": "web", "node-role.kubernetes.io/worker": ""}
 	rd.Spec.Tolerations = []v1alpha1.Toleration{
 		{Key: "dedicated", Operator: "Equal", Value: "web", Effect: "NoSchedule"},
