@@ -53,6 +53,7 @@ fmt: $(BIN)/golangci-lint ## Format the code.
 tidy: ## Tidy the go.mod files.
 	go mod tidy
 	go -C hack/tools mod tidy
+	go -C hack/tools/conformance mod tidy
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint the code, import walls included.
@@ -78,6 +79,13 @@ test: assets monitoring-crds ## Unit, golden, API server and database tests.
 	$(TEST_ENV) go test -timeout 25m $$(go list ./... | grep -vE '$(RACED)')
 	$(TEST_ENV) go test -race -timeout 25m $$(go list ./... | grep -E '$(RACED)')
 	go -C hack/tools test ./...
+
+.PHONY: conformance
+conformance: ## Give what is rendered to prometheus-operator's admission code and to Grafana's schema.
+	@hack/deps.sh promtool
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export RSOLV_RENDERED="$$folder" && \
+	  go test -count 1 -run 'TestPromtoolAcceptsRandomBaselines|TestEverySampleHasADashboard' ./internal/render/alerts ./internal/render/dashboard && \
+	  go -C hack/tools/conformance test -count 1 ./...
 
 .PHONY: e2e
 e2e: ## The stories, in a real cluster. RUN=<regexp> runs a part, with -v.

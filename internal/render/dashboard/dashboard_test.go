@@ -271,3 +271,34 @@ func TestSidecarSettings(t *testing.T) {
 		t.Error("rendering has changed the baseline")
 	}
 }
+
+// envRendered names a folder to write the samples' dashboards to: `make
+// conformance` holds them to the schema that Grafana publishes.
+const envRendered = "RSOLV_RENDERED"
+
+func TestEverySampleHasADashboard(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../../config/samples/*alertbaseline*.yaml")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d samples (%v)", len(files), err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		baseline := &v1alpha1.AlertBaseline{}
+		if err := yaml.UnmarshalStrict(raw, baseline); err != nil {
+			t.Fatal(err)
+		}
+		got := JSON(baseline, plansOf(t, baseline))
+		if panels := read(t, got).Panels; len(panels) < 2*len(baseline.Spec.Thresholds) {
+			t.Errorf("%s: %d panels of %d thresholds", baseline.Name, len(panels), len(baseline.Spec.Thresholds))
+		}
+		if folder := os.Getenv(envRendered); folder != "" {
+			if err := os.WriteFile(filepath.Join(folder, baseline.Name+".dashboard.json"), got, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

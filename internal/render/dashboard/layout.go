@@ -22,7 +22,7 @@ type builder struct {
 // component adds a row: figures first, then graphs.
 func (b *builder) component(name string) {
 	open := false
-	b.add(panel{Type: "row", Title: name, Collapsed: &open, GridPos: gridPos{H: 1, W: gridWidth, Y: b.y}})
+	b.add(panel{Type: "row", Title: name, Collapsed: &open, Panels: &[]panel{}, GridPos: gridPos{H: 1, W: gridWidth, Y: b.y}})
 	b.y++
 	var stats, graphs []panel
 	for i := range b.plans {

@@ -58,7 +58,8 @@ type (
 		Options     any          `json:"options,omitempty"`
 		Targets     []query      `json:"targets,omitempty"`
 		// Rows hold their panels beside them, not inside, while open.
-		Collapsed *bool `json:"collapsed,omitempty"`
+		Collapsed *bool    `json:"collapsed,omitempty"`
+		Panels    *[]panel `json:"panels,omitempty"`
 	}
 	gridPos struct {
 		H int `json:"h"`
@@ -66,10 +67,18 @@ type (
 		X int `json:"x"`
 		Y int `json:"y"`
 	}
+	// Grafana's schema demands all of these.
 	link struct {
-		Title       string `json:"title"`
-		URL         string `json:"url"`
-		TargetBlank bool   `json:"targetBlank"`
+		Title       string   `json:"title"`
+		Type        string   `json:"type"`
+		Icon        string   `json:"icon"`
+		Tooltip     string   `json:"tooltip"`
+		URL         string   `json:"url"`
+		Tags        []string `json:"tags"`
+		AsDropdown  bool     `json:"asDropdown"`
+		TargetBlank bool     `json:"targetBlank"`
+		IncludeVars bool     `json:"includeVars"`
+		KeepTime    bool     `json:"keepTime"`
 	}
 	query struct {
 		RefID        string     `json:"refId"`
@@ -124,9 +133,16 @@ type (
 		Value any    `json:"value"`
 	}
 	statOptions struct {
+		TextMode      string        `json:"textMode"`
+		Orientation   string        `json:"orientation"`
+		JustifyMode   string        `json:"justifyMode"`
+		WideLayout    bool          `json:"wideLayout"`
 		ColorMode     string        `json:"colorMode"`
 		GraphMode     string        `json:"graphMode"`
 		ReduceOptions reduceOptions `json:"reduceOptions"`
+		// Off, and demanded by the schema.
+		ShowPercentChange      bool   `json:"showPercentChange"`
+		PercentChangeColorMode string `json:"percentChangeColorMode"`
 	}
 	reduceOptions struct {
 		Calcs  []string `json:"calcs"`

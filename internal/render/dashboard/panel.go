@@ -31,7 +31,8 @@ func stat(p *alerts.Plan) panel {
 			Overrides: []override{},
 		},
 		Options: statOptions{
-			ColorMode: "value", GraphMode: "area",
+			TextMode: "auto", Orientation: "auto", JustifyMode: "auto", WideLayout: true,
+			ColorMode: "value", GraphMode: "area", PercentChangeColorMode: "standard",
 			ReduceOptions: reduceOptions{Calcs: []string{"lastNotNull"}},
 		},
 		Targets: references(query{Expr: p.Value, LegendFormat: p.Name}),
@@ -177,7 +178,7 @@ func references(queries ...query) []query {
 func runbooks(p *alerts.Plan) []link {
 	var links []link
 	add := func(b *alerts.Bound) {
-		links = append(links, link{Title: "Runbook: " + b.Alert, URL: b.Runbook, TargetBlank: true})
+		links = append(links, link{Title: "Runbook: " + b.Alert, Type: "link", Icon: "doc", URL: b.Runbook, Tags: []string{}, TargetBlank: true})
 	}
 	for i := range p.Bounds {
 		add(&p.Bounds[i])
