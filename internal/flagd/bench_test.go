@@ -1,10 +1,13 @@
 package flagd
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/diegoholiveira/jsonlogic/v3"
 )
 
 func benchmarked(b *testing.B, targeting string) *Set {
@@ -38,6 +41,22 @@ func BenchmarkEvaluateStatic(b *testing.B) { measure(b, benchmarked(b, "{}"), fa
 
 func BenchmarkEvaluateTargeting(b *testing.B) {
 	measure(b, benchmarked(b, `{"if":[{"and":[{"==":[{"var":"plan"},"gold"]},{"ends_with":[{"var":"email"},"@example.com"]}]},"enabled","disabled"]}`), true)
+}
+
+// BenchmarkInterpretedTargeting applies the same rule with a library that
+// reads it anew each time.
+func BenchmarkInterpretedTargeting(b *testing.B) {
+	var rule any
+	if err := json.Unmarshal([]byte(`{"if":[{"and":[{"==":[{"var":"plan"},"gold"]},{"in":["@example.com",{"var":"email"}]}]},"enabled","disabled"]}`), &rule); err != nil {
+		b.Fatal(err)
+	}
+	var data any = visitor().Attributes
+	b.ReportAllocs()
+	for b.Loop() {
+		if got, err := jsonlogic.ApplyInterface(rule, data); err != nil || got != "enabled" {
+			b.Fatal(got, err)
+		}
+	}
 }
 
 func BenchmarkEvaluateActorsAndGroups(b *testing.B) {

@@ -3,11 +3,13 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +45,18 @@ func TestFlagsPropagateWithinSeconds(t *testing.T) {
 	awaitAcked(t, app+"-blog", "2/2")
 	waitCondition(t, "ff/"+app+"-blog", "Propagated", "True")
 	report("FlagPropagation", took)
+
+	// What would the next flip change for those who asked lately? The pods know.
+	awaitStatus(t, app, "/blog", http.StatusNotFound, 10*time.Second)
+	next := filepath.Join(t.TempDir(), "new.yaml")
+	if err := os.WriteFile(next, []byte(flagOf(app, "blog", "enabled")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if err := cluster.Tool(t.Context(), &said, "go", "run", "./cmd/manager", "flags", "diff", "--namespace", harness.Namespace, "-f", next); err != nil {
+		t.Fatalf("%v\n%s", err, said.String())
+	}
+	mustName(t, said.String(), "blog: would change 100.0 % of recent evaluations", ": false (disabled) -> true (enabled)")
 }
 
 // TestPlainKubeletRefresh measures how long the same takes where nobody hurries
