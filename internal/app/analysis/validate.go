@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/insert"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/judge"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 )
@@ -138,4 +139,19 @@ func (s *Service) judgeFile(ctx context.Context, in Validation, file string, at 
 		s.cache.Put(keys[i], result.Verdicts[n])
 	}
 	return nil
+}
+
+// Insert places tests in a file. What the request is to blame for is a
+// *insert.BadTestError, or insert.ErrRefused.
+func (s *Service) Insert(ctx context.Context, in insert.Request) (insert.Result, error) {
+	result, err := s.run.Do(ctx, &worker.Job{Insert: &in})
+	switch {
+	case err != nil:
+		return insert.Result{}, fmt.Errorf("inserting tests: %w", err)
+	case result.BadTest > 0:
+		return insert.Result{}, &insert.BadTestError{Index: result.BadTest - 1, Reason: result.Refused}
+	case result.Refused != "":
+		return insert.Result{}, fmt.Errorf("%w: %s", insert.ErrRefused, result.Refused)
+	}
+	return result.Inserted, nil
 }

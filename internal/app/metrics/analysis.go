@@ -17,6 +17,14 @@ import (
 type Analysis struct {
 	executions *prometheus.CounterVec
 	duration   *prometheus.HistogramVec
+	analyze    *prometheus.CounterVec
+	analyzeMS  *prometheus.HistogramVec
+	generate   *prometheus.CounterVec
+	generateMS *prometheus.HistogramVec
+	lines      *prometheus.HistogramVec
+	// Tests that were generated, as the validation alerts and dashboards have it.
+	generated   *prometheus.CounterVec
+	generatedMS *prometheus.HistogramVec
 
 	mu    sync.Mutex
 	repos map[string]bool
@@ -33,8 +41,33 @@ func NewAnalysis(reg prometheus.Registerer) (*Analysis, error) {
 			Name: contract.MetricValidationDuration, Help: "Duration of judging a batch of findings in milliseconds.",
 			Buckets: contract.ValidationBucketsMS,
 		}, []string{"repo", "language", "framework"}),
+		analyze: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rsolv_test_integration_analyze_total", Help: "Requests to rank test files.",
+		}, []string{"language", "framework", contract.LabelStatus}),
+		analyzeMS: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rsolv_test_integration_analyze_duration_milliseconds", Help: "Duration of ranking test files in milliseconds.",
+			Buckets: contract.TestIntegrationBucketsMS,
+		}, []string{"language", "framework"}),
+		generate: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rsolv_test_integration_generate_total", Help: "Requests to insert tests in a file.",
+		}, []string{"language", "framework", "method", contract.LabelStatus}),
+		generateMS: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rsolv_test_integration_generate_duration_milliseconds", Help: "Duration of inserting tests in milliseconds.",
+			Buckets: contract.TestIntegrationBucketsMS,
+		}, []string{"language", "framework", "method"}),
+		lines: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rsolv_test_integration_generate_lines_integrated", Help: "Lines that were inserted.",
+			Buckets: []float64{5, 10, 20, 50, 100, 200},
+		}, []string{"language", "framework"}),
+		generated: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rsolv_validation_test_generated_total", Help: "Test files that tests were inserted in.",
+		}, []string{"language", "framework"}),
+		generatedMS: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: contract.MetricTestGenerationDuration, Help: "Duration of generating tests in milliseconds.",
+			Buckets: contract.TestBucketsMS,
+		}, []string{"language", contract.LabelStatus}),
 	}
-	for _, c := range []prometheus.Collector{a.executions, a.duration} {
+	for _, c := range []prometheus.Collector{a.executions, a.duration, a.analyze, a.analyzeMS, a.generate, a.generateMS, a.lines, a.generated, a.generatedMS} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("registering a collector of the analysis: %w", err)
 		}
@@ -52,9 +85,31 @@ func (a *Analysis) ObserveValidation(repo, language string, completed bool, took
 	a.duration.WithLabelValues(repo, language, noFramework).Observe(milliseconds(took))
 }
 
+// StatusCompleted is the status of requests that were answered.
+const StatusCompleted = "completed"
+
+// ObserveAnalyze counts one request to rank test files.
+func (a *Analysis) ObserveAnalyze(language, framework, status string, took time.Duration) {
+	a.analyze.WithLabelValues(language, framework, status).Inc()
+	if status == StatusCompleted {
+		a.analyzeMS.WithLabelValues(language, framework).Observe(milliseconds(took))
+	}
+}
+
+// ObserveGenerate counts one request to insert tests.
+func (a *Analysis) ObserveGenerate(language, framework, method, status string, lines int, took time.Duration) {
+	a.generate.WithLabelValues(language, framework, method, status).Inc()
+	a.generatedMS.WithLabelValues(language, statusOf(status == StatusCompleted)).Observe(milliseconds(took))
+	if status == StatusCompleted {
+		a.generateMS.WithLabelValues(language, framework, method).Observe(milliseconds(took))
+		a.lines.WithLabelValues(language, framework).Observe(float64(lines))
+		a.generated.WithLabelValues(language, framework).Inc()
+	}
+}
+
 func statusOf(completed bool) string {
 	if completed {
-		return "completed"
+		return StatusCompleted
 	}
 	return "failed"
 }

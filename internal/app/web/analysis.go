@@ -13,6 +13,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/insert"
 )
 
 // maxAnalysisBytes bounds a request that carries source files.
@@ -21,12 +22,18 @@ const maxAnalysisBytes = 16 << 20
 // Analysis judges findings and places tests.
 type Analysis interface {
 	Validate(ctx context.Context, in analysis.Validation) ([]analysis.Judgement, analysis.CacheStats, error)
+	Insert(ctx context.Context, in insert.Request) (insert.Result, error)
 }
 
 // AnalysisMetrics counts what the analysis does.
 type AnalysisMetrics interface {
 	// ObserveValidation counts one batch of findings that was judged, or failed.
 	ObserveValidation(repo, language string, completed bool, took time.Duration)
+	// ObserveAnalyze and ObserveGenerate count one request each by its status:
+	// completed, rate_limited, validation_error or error. method is ast or append,
+	// or "none" for requests that were not answered.
+	ObserveAnalyze(language, framework, status string, took time.Duration)
+	ObserveGenerate(language, framework, method, status string, lines int, took time.Duration)
 }
 
 // AnalysisDeps is what the routes of the analysis need.
@@ -103,4 +110,41 @@ func jsonType(kind string) string {
 	default:
 		return kind
 	}
+}
+
+// codeValidationError is the code of the naming endpoint's clients.
+const codeValidationError app.Code = "VALIDATION_ERROR"
+
+func invalidRequest(message string) error {
+	return &app.Error{Code: app.CodeInvalidRequest, Message: message}
+}
+
+// decodeStrictly is decode where clients know invalid requests alone.
+func decodeStrictly(body []byte, into any) error {
+	err := decode(body, into)
+	if wrong, ok := errors.AsType[*app.Error](err); ok && wrong.Code == app.CodeValidation {
+		message := wrong.Message
+		if len(wrong.Fields) == 1 {
+			f := wrong.Fields[0]
+			message = f.Field + " " + strings.NewReplacer("JSON type array", "JSON type array (must be a list)", "JSON type object", "JSON type object (must be a map)", "JSON type string", "JSON type string (must be a binary)").Replace(f.Message)
+		}
+		return invalidRequest(message)
+	}
+	return err
+}
+
+func withOutcome(ctx context.Context, o *outcome) context.Context {
+	return context.WithValue(ctx, outcomeKey{}, o)
+}
+
+func outcomeOf(ctx context.Context) *outcome {
+	if o, ok := ctx.Value(outcomeKey{}).(*outcome); ok {
+		return o
+	}
+	return &outcome{}
+}
+
+// clipped keeps what a client sent from filling an answer.
+func clipped(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), 40)], "")
 }

@@ -67,6 +67,7 @@ func init() {
 
 var statusOf = map[app.Code]int{
 	app.CodeValidation:      http.StatusUnprocessableEntity,
+	codeValidationError:     http.StatusUnprocessableEntity,
 	app.CodeInvalidRequest:  http.StatusBadRequest,
 	app.CodeAuthRequired:    http.StatusUnauthorized,
 	app.CodeInvalidKey:      http.StatusUnauthorized,

@@ -169,6 +169,7 @@ func (s *server) routes() {
 	s.registerHealth()
 	s.registerFlags()
 	s.registerValidate()
+	s.registerTestIntegration()
 	s.mux.HandleFunc("GET /{$}", s.home)
 	s.mux.HandleFunc("GET /blog", s.blogIndex)
 	s.mux.HandleFunc("GET /blog/{slug}", s.blogPost)

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/insert"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/judge"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/syntax"
 )
@@ -35,22 +36,30 @@ const (
 	keepBytes = 256 << 10
 )
 
-// Job is one file's work.
+// Job is one file's work: findings to judge, or tests to insert.
 type Job struct {
-	Path     string          `json:"path"`
-	Content  string          `json:"content"`
+	Path     string          `json:"path,omitempty"`
+	Content  string          `json:"content,omitempty"`
 	Findings []judge.Finding `json:"findings,omitempty"`
+	Insert   *insert.Request `json:"insert,omitempty"`
 }
 
-// Result answers a job. Error is for what the job is to blame for.
+// Result answers a job.
 type Result struct {
 	Verdicts []judge.Verdict `json:"verdicts,omitempty"`
-	Error    string          `json:"error,omitempty"`
+	Inserted insert.Result   `json:"inserted"`
+	// Refused says why tests were not inserted, and BadTest which of them is to
+	// blame, counted from one; 0 when it is none of them.
+	Refused string `json:"refused,omitempty"`
+	BadTest int    `json:"badTest,omitempty"`
 }
 
 // Run does a job in this process.
 func Run(job *Job) Result {
 	started := syntax.CPU()
+	if job.Insert != nil {
+		return place(job.Insert)
+	}
 	f := judge.NewFile(job.Path, job.Content)
 	out := Result{Verdicts: make([]judge.Verdict, len(job.Findings))}
 	for i, finding := range job.Findings {
@@ -59,6 +68,18 @@ func Run(job *Job) Result {
 			continue
 		}
 		out.Verdicts[i] = f.Judge(finding)
+	}
+	return out
+}
+
+func place(r *insert.Request) Result {
+	var out Result
+	var err error
+	if out.Inserted, err = insert.Generate(*r); err != nil {
+		out.Refused = err.Error()
+		if bad, ok := errors.AsType[*insert.BadTestError](err); ok {
+			out.Refused, out.BadTest = bad.Reason, bad.Index+1
+		}
 	}
 	return out
 }

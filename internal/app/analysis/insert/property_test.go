@@ -1,0 +1,350 @@
+package insert
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/syntax"
+)
+
+// suites draws test files of a framework, in all the shapes that people write.
+type suites struct {
+	language  syntax.Language
+	framework string
+	draw      func(t *rapid.T) string
+	// code draws a test: whole, or the body of one.
+	code func(t *rapid.T, whole bool) string
+}
+
+var (
+	title = rapid.SampledFrom([]string{"works", "it's fine", `says "hi"`, "a\\b", "né 漢", "describe('x'", "}) {(", "100%", "#{x}", "$x ${y}"})
+	unit  = rapid.SampledFrom([]string{"  ", "    ", "\t"})
+)
+
+func lines(indent string, text ...string) string {
+	var b strings.Builder
+	for _, t := range text {
+		b.WriteString(indent + t + "\n")
+	}
+	return b.String()
+}
+
+func jsSuite(describes, its []string) func(*rapid.T) string {
+	return func(t *rapid.T) string {
+		u := unit.Draw(t, "unit")
+		quote := rapid.SampledFrom([]string{"'", `"`}).Draw(t, "quote")
+		semi := rapid.SampledFrom([]string{"", ";"}).Draw(t, "semicolon")
+		describe := rapid.SampledFrom(describes).Draw(t, "describe")
+		var b strings.Builder
+		b.WriteString(rapid.SampledFrom([]string{"", "// describe('not this one', () => {})\n", "const text = `\ndescribe('nor this', () => {\n`" + semi + "\n"}).Draw(t, "head"))
+		if rapid.IntRange(0, 9).Draw(t, "inline") == 0 {
+			return b.String() + describe + "(" + quoted("one line", quote) + ", () => { it(" + quoted(title.Draw(t, "title"), quote) + ", () => {})" + semi + " })" + semi + "\n"
+		}
+		b.WriteString(describe + "(" + quoted(title.Draw(t, "suite"), quote) + ", " + rapid.SampledFrom([]string{"() =>", "function ()", "async () =>"}).Draw(t, "function") + " {\n")
+		for range rapid.IntRange(0, 5).Draw(t, "members") {
+			it := rapid.SampledFrom(its).Draw(t, "it")
+			switch rapid.IntRange(0, 5).Draw(t, "member") {
+			case 0:
+				b.WriteString(lines(u, "beforeEach(() => {", u+"reset()"+semi, "})"+semi))
+			case 1:
+				b.WriteString(lines(u, "describe("+quoted(title.Draw(t, "inner"), quote)+", () => {", u+it+"("+quoted(title.Draw(t, "title"), quote)+", () => {})"+semi, "})"+semi))
+			case 2:
+				b.WriteString(lines(u, "// it('is a comment')", ""))
+			default:
+				b.WriteString(lines(u, it+"("+quoted(title.Draw(t, "title"), quote)+", () => {", u+"expect(1).toBe(1)"+semi, "})"+semi+rapid.SampledFrom([]string{"", " // why"}).Draw(t, "tail")))
+			}
+		}
+		b.WriteString("})" + semi)
+		b.WriteString(rapid.SampledFrom([]string{"", "\n", "\n\nfunction helper() {\n  return 1\n}\n"}).Draw(t, "foot"))
+		return b.String()
+	}
+}
+
+func jsCode(t *rapid.T, whole bool) string {
+	body := rapid.SampledFrom([]string{"expect(1).toBe(1)", "const s = `a\n  b`\nexpect(s).toBe(s)", "if (a) {\n  b()\n}", "await f()\n  g()", "expect(\"it('x')\").toBe(1);"}).Draw(t, "body")
+	if whole {
+		return "it('a whole test', async () => {\n  " + strings.ReplaceAll(body, "\n", "\n  ") + "\n})"
+	}
+	return body
+}
+
+func pySuite(t *rapid.T) string {
+	u := rapid.SampledFrom([]string{"  ", "    "}).Draw(t, "unit")
+	var b strings.Builder
+	b.WriteString("import pytest\n\n")
+	if rapid.Bool().Draw(t, "functions") {
+		for i := range rapid.IntRange(0, 3).Draw(t, "tests") {
+			b.WriteString(rapid.SampledFrom([]string{"", "@pytest.mark.slow\n"}).Draw(t, "mark"))
+			fmt.Fprintf(&b, "def test_%d():\n%sassert True\n\n\n", i, u)
+		}
+		return b.String() + rapid.SampledFrom([]string{"", "def helper():\n" + u + "return 1\n", "CONST = '''\ndef test_x():\n'''"}).Draw(t, "foot")
+	}
+	b.WriteString("class TestThing:\n" + u + `"""Doc."""` + "\n")
+	for i := range rapid.IntRange(0, 4).Draw(t, "members") {
+		switch rapid.IntRange(0, 3).Draw(t, "member") {
+		case 0:
+			b.WriteString("\n" + u + "def setup_method(self):\n" + u + u + "self.x = 1\n")
+		case 1:
+			b.WriteString("\n" + u + "@pytest.fixture\n" + u + fmt.Sprintf("def fix_%d(self):\n", i) + u + u + "return 1\n")
+		default:
+			b.WriteString("\n" + u + fmt.Sprintf("def test_%d(self):\n", i) + u + u + "assert True\n")
+		}
+	}
+	return b.String() + rapid.SampledFrom([]string{"", "\n\ndef helper():\n" + u + "return 1\n"}).Draw(t, "foot")
+}
+
+func pyCode(t *rapid.T, whole bool) string {
+	body := rapid.SampledFrom([]string{"assert True", "x = 1\nif x:\n    assert x", "s = \"\"\"a\n  b\"\"\"\nassert s", "with open('f') as f:\n    assert f"}).Draw(t, "body")
+	if whole {
+		return rapid.SampledFrom([]string{"def test_whole():\n    ", "@pytest.mark.slow\ndef test_whole(client):\n    ", "async def test_whole():\n    "}).Draw(t, "def") + strings.ReplaceAll(body, "\n", "\n    ")
+	}
+	return body
+}
+
+func rbSuite(t *rapid.T) string {
+	u := unit.Draw(t, "unit")
+	var b strings.Builder
+	b.WriteString("require 'spec_helper'\n\n" + rapid.SampledFrom([]string{"RSpec.describe Thing do\n", "describe 'thing' do\n", "RSpec.describe 'x', type: :model do\n"}).Draw(t, "describe"))
+	for range rapid.IntRange(0, 4).Draw(t, "members") {
+		switch rapid.IntRange(0, 4).Draw(t, "member") {
+		case 0:
+			b.WriteString(lines(u, "let(:x) { 1 }"))
+		case 1:
+			b.WriteString(lines(u, "after do", u+"reset", "end"))
+		case 2:
+			b.WriteString(lines(u, "context 'inner' do", u+"it('a') { b }", "end"))
+		default:
+			b.WriteString(lines(u, "it "+quoted(title.Draw(t, "title"), "'")+" do", u+"expect(1).to eq(1)", "end"))
+		}
+	}
+	return b.String() + "end" + rapid.SampledFrom([]string{"", "\n"}).Draw(t, "foot")
+}
+
+func rbCode(t *rapid.T, whole bool) string {
+	body := rapid.SampledFrom([]string{"expect(1).to eq(1)", "x = 1\nif x\n  y\nend", "z = [1].map do |i|\n  i\nend"}).Draw(t, "body")
+	if whole {
+		return "it 'is whole' do\n  " + strings.ReplaceAll(body, "\n", "\n  ") + "\nend"
+	}
+	return body
+}
+
+func classSuite(head, method, foot string) func(*rapid.T) string {
+	return func(t *rapid.T) string {
+		u := unit.Draw(t, "unit")
+		var b strings.Builder
+		b.WriteString(head)
+		for i := range rapid.IntRange(0, 4).Draw(t, "members") {
+			b.WriteString(strings.ReplaceAll(fmt.Sprintf(method, i), "\t", u) + "\n")
+		}
+		return b.String() + foot
+	}
+}
+
+func plainCode(body ...string) func(*rapid.T, bool) string {
+	return func(t *rapid.T, _ bool) string { return rapid.SampledFrom(body).Draw(t, "body") }
+}
+
+var allSuites = []suites{
+	{syntax.TypeScript, "vitest", jsSuite([]string{"describe", "describe.only", "describe.each([1, 2])", "export default describe"}, []string{"it", "test", "it.each([1])", "test.skip"}), jsCode},
+	{syntax.JavaScript, "jest", jsSuite([]string{"describe", "describe.skip", "if (CI) describe", "module.exports = () => describe"}, []string{"it", "test", "it.only"}), jsCode},
+	{syntax.JavaScript, "mocha", jsSuite([]string{"describe", "context", "suite"}, []string{"it", "specify", "test"}), jsCode},
+	{syntax.Python, "pytest", pySuite, pyCode},
+	{syntax.Python, "unittest", classSuite("import unittest\n\n\nclass ATest(unittest.TestCase):\n    x = 1\n", "\n    def test_%d(self):\n        self.assertTrue(True)", "\n\ndef helper():\n    return 1\n"), pyCode},
+	{syntax.Ruby, "rspec", rbSuite, rbCode},
+	{syntax.Ruby, "minitest", classSuite("class ATest < Minitest::Test\n", "\n\tdef test_%d\n\t\tassert true\n\tend\n", "end\n"), plainCode("assert true", "x = 1\nassert x")},
+	{syntax.PHP, "phpunit", classSuite("<?php\nuse PHPUnit\\Framework\\TestCase;\nclass ATest extends TestCase\n{\n", "\n\tpublic function test%d(): void\n\t{\n\t\t$this->assertTrue(true);\n\t}\n", "}\n"), plainCode("$this->assertTrue(true);", "if ($a) {\n    b();\n}")},
+	{syntax.Java, "junit", classSuite("import org.junit.jupiter.api.Test;\nclass ATest {\n", "\n\t@Test\n\tvoid t%d() {\n\t\tassertTrue(true);\n\t}\n", "}\n"), plainCode("assertTrue(true);", "for (int i = 0; i < 2; i++) {\n    f(i);\n}")},
+	{syntax.Go, "gotest", classSuite("package a\n\nimport \"testing\"\n", "\nfunc TestA%d(t *testing.T) {\n\tt.Log(1)\n}\n", "\nfunc helper() {}\n"), plainCode("t.Log(1)", "if f() {\n\tt.Fatal(\"x\")\n}")},
+	{syntax.Elixir, "exunit", classSuite("defmodule ATest do\n  use ExUnit.Case\n", "\n\ttest \"a%d\" do\n\t\tassert true\n\tend\n", "end\n"), plainCode("assert true")},
+}
+
+// TestInsertions inserts 1,100 times: each result parses, keeps every original
+// line in its order, has the tests inside of the suite, and takes them once.
+func TestInsertions(t *testing.T) {
+	for _, s := range allSuites {
+		t.Run(s.framework, rapid.MakeCheck(func(t *rapid.T) {
+			content := s.draw(t)
+			if rapid.IntRange(0, 4).Draw(t, "crlf") == 0 {
+				content = strings.ReplaceAll(content, "\n", "\r\n")
+			}
+			var tests []Test
+			for i := range rapid.IntRange(1, 3).Draw(t, "tests") {
+				tests = append(tests, Test{
+					Name: fmt.Sprintf("%s %d", title.Draw(t, "name"), i), Code: s.code(t, rapid.Bool().Draw(t, "whole")),
+					AttackVector: rapid.SampledFrom([]string{"' OR 1=1 --", "<script>\nalert(1)</script>", "*/ x", `""" x`, "../../etc/passwd"}).Draw(t, "vector"),
+				})
+			}
+			check(t, s, content, tests)
+		}))
+	}
+}
+
+func check(t *rapid.T, s suites, content string, tests []Test) {
+	r := Request{Content: content, Language: s.language, Framework: s.framework, Tests: tests}
+	got, err := Generate(r)
+	if err != nil {
+		t.Fatalf("%v\n%s\n%+v", err, content, tests)
+	}
+	if got.Lines == 0 || !strings.Contains(strings.ToLower(got.Content), "security") {
+		t.Fatalf("nothing inserted:\n%s", got.Content)
+	}
+	// What was inserted is one piece, between two pieces of the original.
+	prefix := 0
+	for prefix < len(content) && content[prefix] == got.Content[prefix] {
+		prefix++
+	}
+	added := len(got.Content) - len(content)
+	whole := false
+	for at := prefix; at >= 0 && !whole; at-- {
+		whole = got.Content[:at]+got.Content[at+added:] == content
+	}
+	if !whole {
+		t.Fatalf("the original is not whole:\n%s\n---\n%s", content, got.Content)
+	}
+	before, after := strings.Split(content, "\n"), strings.Split(got.Content, "\n")
+	if s.language != syntax.Elixir {
+		tree, err := syntax.Parse(s.language, extension[s.language], []byte(got.Content))
+		if err != nil || tree.Errors > 0 {
+			t.Fatalf("does not parse (%v):\n%s", err, got.Content)
+		}
+		inside(t, s, tree, got)
+	}
+	if len(after) <= len(before) {
+		t.Fatal("no lines were added")
+	}
+	for _, one := range tests {
+		if !strings.Contains(squeeze(got.Content), squeeze(oneLine(one.AttackVector))) && !strings.Contains(got.Content, docText(one.AttackVector)) {
+			t.Fatalf("no attack vector %q in\n%s", one.AttackVector, got.Content)
+		}
+	}
+	if strings.Count(content, "\r\n") > 0 && strings.Count(got.Content, "\n") != strings.Count(got.Content, "\r\n") {
+		t.Fatalf("mixed line ends: %q", got.Content)
+	}
+	r.Content = got.Content
+	again, err := Generate(r)
+	if err != nil || again.Content != got.Content {
+		t.Fatalf("not once (%v):\n%s\n---\n%s", err, got.Content, again.Content)
+	}
+}
+
+// inside checks that what was inserted by the tree lies in the outer suite.
+func inside(t *rapid.T, s suites, tree *syntax.Tree, got Result) {
+	if got.Method != methodAST || got.Point.Parent == parentModule {
+		return
+	}
+	at := 0
+	for range got.Point.Line - 1 {
+		at += strings.IndexByte(got.Content[at:], '\n') + 1
+	}
+	at += len(got.Content[at:]) - len(strings.TrimLeft(got.Content[at:], " \t\r\n"))
+	kinds := map[syntax.Language]string{
+		syntax.JavaScript: "statement_block", syntax.TypeScript: "statement_block", syntax.Ruby: "body_statement", syntax.Python: "block", syntax.PHP: "declaration_list", syntax.Java: "class_body",
+	}
+	depth := 0
+	for n := tree.At(uint32(at), uint32(at)+1); n != 0; n = tree.Nodes[n].Parent {
+		// Ruby's tree has a comment that begins a class beside its body.
+		if k := tree.Kind(n); (k == kinds[s.language] || k == "class") && int(tree.Nodes[n].Start) < at+1 {
+			depth++
+		}
+	}
+	if depth == 0 {
+		t.Fatalf("line %d is outside of the suite:\n%s", got.Point.Line, got.Content)
+	}
+}
+
+// TestNodeRunsThem runs files with inserted tests under node's own runner.
+func TestNodeRunsThem(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("node is not installed here")
+	}
+	const prelude = "const { describe, it, test, beforeEach, afterEach } = require('node:test');\nconst assert = require('node:assert');\n"
+	for i, content := range []string{
+		"describe('a', () => {\n  it('b', () => {})\n\n  afterEach(() => {\n    global.x = 1\n  })\n})\n",
+		"describe(\"a\", function () {\n\ttest(\"b\", () => {});\n});",
+		"describe('a', () => { it('b', () => {}) })\n",
+		"describe('a', () => {\n    describe('c', () => {\n        test('b', () => {})\n    })\n})\n",
+		"function helper() {}\n",
+	} {
+		content = prelude + content
+		for _, one := range []Test{
+			{"it's `${refused}`", "assert.equal(1, 1)\nawait Promise.resolve()", "' OR \"1\"\n*/"},
+			{"whole", "it('whole', () => {\n  assert.equal(`a\n b`.length, 4)\n})", "x"},
+		} {
+			got, err := Generate(Request{Content: content, Language: syntax.JavaScript, Framework: "mocha", Tests: []Test{one}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "a.test.js")
+			if err := os.WriteFile(file, []byte(got.Content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=tap", file).CombinedOutput()
+			want := strings.Count(prelude+content, "('b'") + strings.Count(content, "(\"b\"") + 1
+			if err != nil || !strings.Contains(string(out), fmt.Sprintf("# pass %d", want)) {
+				t.Errorf("%d, %s: %v\n%s\n%s", i, one.Name, err, out, got.Content)
+			}
+		}
+	}
+}
+
+// TestPythonRunsThem runs files with inserted tests under unittest, and the
+// functions of pytest's style by hand.
+func TestPythonRunsThem(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed here")
+	}
+	const runner = `
+import inspect
+ran = 0
+for name, value in list(globals().items()):
+    if inspect.isclass(value) and name.startswith("Test"):
+        for method in dir(value):
+            if method.startswith("test"):
+                getattr(value(), method)(); ran += 1
+    elif inspect.isfunction(value) and name.startswith("test_"):
+        value(); ran += 1
+print("ran", ran)
+`
+	for _, c := range []struct {
+		framework, content string
+		tests              int
+	}{
+		{"pytest", "class TestA:\n    def test_b(self):\n        assert True\n\n    def helper(self):\n        pass\n", 3},
+		{"pytest", "def test_a():\n    assert True\n", 3},
+		{"pytest", "def helper():\n  return 1\n", 2},
+		{"unittest", "import unittest\n\nclass ATest(unittest.TestCase):\n    def test_b(self):\n        self.assertTrue(True)\n\n    def tearDown(self):\n        pass\n", 3},
+		{"unittest", "def helper():\n    return 1\n", 2},
+	} {
+		got, err := Generate(Request{Content: c.content, Language: syntax.Python, Framework: c.framework, Tests: []Test{
+			{`it's """refused"""`, "x = \"\"\"a\n b\"\"\"\n        assert len(x) == 4", "' OR \"1\"\n\\"}, {"whole", "def test_whole():\n    for i in [1]:\n        assert i", "x"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "test_a.py")
+		source := got.Content
+		args := []string{file}
+		want := fmt.Sprintf("ran %d", c.tests)
+		if c.framework == "unittest" {
+			args, want = []string{"-m", "unittest", file}, fmt.Sprintf("Ran %d tests", c.tests)
+		} else {
+			source += runner
+		}
+		if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), python, args...)
+		cmd.Dir = filepath.Dir(file)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v\n%s\n%s", c.framework, err, out, got.Content)
+		}
+	}
+}
