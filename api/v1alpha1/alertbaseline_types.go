@@ -86,6 +86,12 @@ type AlertBaselineSpec struct {
 	// +optional
 	Prometheus *MonitoringEndpoint `json:"prometheus,omitempty"`
 
+	// Alertmanager is the server that tells people of the alerts. With it, the
+	// condition RoutingLoaded says whether it runs the routes of spec.routing.
+	//
+	// +optional
+	Alertmanager *MonitoringEndpoint `json:"alertmanager,omitempty"`
+
 	// Calibrate asks the Prometheus of spec.prometheus what the alerts would
 	// have done in the past.
 	//

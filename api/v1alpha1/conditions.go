@@ -79,6 +79,9 @@ const (
 	// ConditionRoutingApplied: the routes and receivers are in place, and every
 	// secret that they refer to exists. Present only with spec.routing.
 	ConditionRoutingApplied = "RoutingApplied"
+	// ConditionRoutingLoaded: the Alertmanager of spec.alertmanager runs these
+	// routes. Present only with spec.routing. It says nothing about Ready.
+	ConditionRoutingLoaded = "RoutingLoaded"
 )
 
 // Reasons shared by the three kinds.
@@ -182,6 +185,10 @@ const (
 	ReasonOutsideBaseline = "OutsideBaseline"
 	// ReasonSecretMissing: a secret that the routing refers to is not there.
 	ReasonSecretMissing = "SecretMissing"
+	// ReasonNotLoaded: Alertmanager runs without these routes, or with others.
+	ReasonNotLoaded = "NotLoaded"
+	// ReasonAlertmanagerUnreachable: Alertmanager's API does not answer.
+	ReasonAlertmanagerUnreachable = "AlertmanagerUnreachable"
 )
 
 // Phases of a RsolvDeployment, the Phase column.

@@ -142,6 +142,11 @@ func (in *AlertBaselineSpec) DeepCopyInto(out *AlertBaselineSpec) {
 		*out = new(MonitoringEndpoint)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Alertmanager != nil {
+		in, out := &in.Alertmanager, &out.Alertmanager
+		*out = new(MonitoringEndpoint)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.Calibrate != nil {
 		in, out := &in.Calibrate, &out.Calibrate
 		*out = new(Calibrate)

@@ -28,7 +28,7 @@ func TestSampleBecomesReady(t *testing.T) {
 	}
 
 	baseline := c.baseline("api-performance")
-	if s := baseline.Status; s.Thresholds != 11 || s.Alerts != 14 || s.ObservedGeneration != baseline.Generation || len(s.Conditions) != 7 {
+	if s := baseline.Status; s.Thresholds != 11 || s.Alerts != 14 || s.ObservedGeneration != baseline.Generation || len(s.Conditions) != 8 {
 		t.Errorf("status: %+v", s)
 	}
 	rule, err := c.rule("api-performance")

@@ -23,6 +23,8 @@ type noted struct {
 	seen    map[types.NamespacedName]observation
 	// past is what the alerts would have done.
 	past map[types.NamespacedName]*v1alpha1.CalibrationStatus
+	// routes is what an Alertmanager was found to run.
+	routes map[types.NamespacedName]routesSeen
 	// changed wakes the one that writes the status.
 	changed chan event.TypedGenericEvent[*v1alpha1.AlertBaseline]
 }
@@ -58,6 +60,7 @@ func newNoted() *noted {
 	return &noted{
 		applied: map[types.NamespacedName]applied{}, seen: map[types.NamespacedName]observation{},
 		past:    map[types.NamespacedName]*v1alpha1.CalibrationStatus{},
+		routes:  map[types.NamespacedName]routesSeen{},
 		changed: make(chan event.TypedGenericEvent[*v1alpha1.AlertBaseline], 1024),
 	}
 }

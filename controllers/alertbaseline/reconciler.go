@@ -102,6 +102,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := (&observer{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, pace: r.pace}).setup(mgr); err != nil {
 		return err
 	}
+	if err := (&routesObserver{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, pace: r.pace}).setup(mgr); err != nil {
+		return err
+	}
 	return (&calibrator{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted}).setup(mgr)
 }
 
@@ -128,6 +131,9 @@ type scope struct {
 	rules, dashboard status.Verdict
 	// routing is the verdict on the third, where there is one.
 	routing status.Verdict
+	// routes is what Alertmanager was found to run; empty while nobody has
+	// looked.
+	routes status.Verdict
 	// seen is what Prometheus was found to run; nil while nobody has looked.
 	seen *observation
 	// past is what the alerts would have done; nil while it is not known.
@@ -171,6 +177,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		r.noted.apply(keyOf(s.baseline), applied{s.baseline.UID, s.baseline.Generation, s.groups, s.rendered.Plans})
 	}
 	s.seen, s.past = r.noted.of(s.baseline), r.noted.calibrated(s.baseline)
+	s.routes, _ = r.noted.routesOf(s.baseline)
 	return r.finish(ctx, before, s, errors.Join(errs...))
 }
 

@@ -38,7 +38,7 @@ func (r *Reconciler) applyRouting(ctx context.Context, s *scope) error {
 		s.routing = status.False(v1alpha1.ReasonCRDsMissing, missingRoutingCRD)
 		return nil
 	}
-	missing, lost, err := r.missingSecrets(ctx, s.baseline)
+	missing, lost, err := missingSecrets(ctx, r.Live, s.baseline)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (r *Reconciler) removeOwn(ctx context.Context, s *scope, gvk schema.GroupVe
 
 // missingSecrets are the secret keys that the routing refers to and that are
 // absent or empty, and what is lost by it. Values are not looked at.
-func (r *Reconciler) missingSecrets(ctx context.Context, baseline *v1alpha1.AlertBaseline) ([]routing.Secret, []string, error) {
+func missingSecrets(ctx context.Context, live client.Reader, baseline *v1alpha1.AlertBaseline) ([]routing.Secret, []string, error) {
 	var missing []routing.Secret
 	var lost []string
 	read := map[string]map[string][]byte{}
@@ -102,7 +102,7 @@ func (r *Reconciler) missingSecrets(ctx context.Context, baseline *v1alpha1.Aler
 		data, known := read[ref.Name]
 		if !known {
 			var secret corev1.Secret
-			err := r.Live.Get(ctx, client.ObjectKey{Namespace: baseline.Namespace, Name: ref.Name}, &secret)
+			err := live.Get(ctx, client.ObjectKey{Namespace: baseline.Namespace, Name: ref.Name}, &secret)
 			if client.IgnoreNotFound(err) != nil {
 				return nil, nil, fmt.Errorf("reading secret %s: %w", ref.Name, err)
 			}

@@ -26,6 +26,7 @@ func (s *scope) writeStatus() {
 	status.Set(&st.Conditions, generation, v1alpha1.ConditionRulesApplied, s.rules)
 	status.Set(&st.Conditions, generation, v1alpha1.ConditionDashboardApplied, s.dashboard)
 	s.writeRouting()
+	s.writeRoutesLoaded()
 	s.writeLive()
 	ready, progress := s.readiness()
 	status.Summarise(&st.Conditions, generation, ready, progress)
