@@ -37,6 +37,8 @@ type parts struct {
 	workers *worker.Pool // nil in a build without parsers
 	// count is the ledger of funnel events.
 	count func(kind app.EventType, outcome app.Outcome, n int)
+	// parked learns how many of Stripe's events wait for a person.
+	parked func(n int64)
 }
 
 // assemble makes the parts and connects them; nothing but the tracker and its
@@ -59,7 +61,7 @@ func (p *program) assemble(ctx context.Context, o serveOptions, url string, log 
 		return nil, err
 	}
 	o.databaseURL = url
-	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact), count: m.CountEvents}
+	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact), count: m.CountEvents, parked: m.SetParked}
 	if s.ingest, err = p.openIngest(ctx, o.dev, store, m, log); err != nil {
 		store.Close()
 		return nil, err
@@ -96,7 +98,7 @@ func (p *program) connect(
 	}
 	s.jobs = jobClient
 	deps := web.Deps{
-		Credentials: vault, Billing: accounts, Accounts: s.store, Registry: s.store,
+		Credentials: vault, Billing: accounts, Accounts: s.store, Registry: s.store, Phases: s.store,
 		Log: log, Now: p.now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store,
 		Funnel: s.store, Flags: s.flags, Evaluator: s.flags, Metrics: m,
 		DatabaseUp: s.monitor.DatabaseUp, Version: appVersion(), PublicFlags: o.publicFlags, Stopping: ctx.Done(),

@@ -45,10 +45,10 @@ func checkMetrics(t *testing.T, r *running) {
 		}
 	}
 	for labels, want := range map[string]uint64{
-		"method=GET path=/api/v1/customers/me status=200":       20,
-		"method=POST path=/api/v1/customers/onboard status=201": 1,
-		"method=GET path=other status=404":                      1,
-		"method=GET path=/ status=200":                          1,
+		"action=get-customer controller=customers method=GET path=/api/v1/customers/me status=200":  20,
+		"action=onboard controller=customers method=POST path=/api/v1/customers/onboard status=201": 1,
+		"action=other controller=other method=GET path=other status=404":                            1,
+		"action=show controller=page method=GET path=/ status=200":                                  1,
 	} {
 		if counts[labels] != want {
 			t.Errorf("%s is counted %d times, want %d", labels, counts[labels], want)

@@ -47,7 +47,11 @@ func (p *program) upkeepOnce(ctx context.Context, s *parts, log *slog.Logger) er
 	if n := repaired.Total(app.OutcomeStored); n > 0 {
 		log.Info("events that were missing in the funnel were added", "events", n)
 	}
-	return errors.Join(err, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh),
+	parked, parkedErr := s.store.ParkedEvents(ctx)
+	if parkedErr == nil {
+		s.parked(parked)
+	}
+	return errors.Join(err, parkedErr, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh),
 		s.store.Reconcile(ctx), p.partitions(ctx, s, log), s.store.Forget(ctx), s.watch(ctx))
 }
 

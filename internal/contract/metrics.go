@@ -4,9 +4,10 @@ package contract
 // names of the original system's monitoring contract; durations are in
 // milliseconds.
 const (
-	// MetricHTTPDuration is a histogram with the labels method, path and
-	// status. path is the route's pattern, never the raw path. Probes and
-	// scrapes are not counted.
+	// MetricHTTPDuration is a histogram with the labels method, path,
+	// controller, action and status. path is the route's pattern, never the raw
+	// path; controller and action follow from it. Probes and scrapes are not
+	// counted.
 	MetricHTTPDuration = "phoenix_http_request_duration_milliseconds"
 	// MetricDBQueryDuration is a histogram of whole queries, queueing for a
 	// connection included.
@@ -91,10 +92,12 @@ const RepoLabelLimit = 100
 
 // Labels of the metric families above.
 const (
-	LabelMethod = "method"
-	LabelPath   = "path"
-	LabelStatus = "status"
-	LabelFlag   = "flag"
+	LabelMethod     = "method"
+	LabelPath       = "path"
+	LabelStatus     = "status"
+	LabelController = "controller"
+	LabelAction     = "action"
+	LabelFlag       = "flag"
 	// LabelVariant and LabelReason are those of flag evaluations; LabelReason also
 	// tells why an event was not taken.
 	LabelVariant = "variant"

@@ -21,6 +21,7 @@ type billing struct {
 	subscribed, renewed, cancelled      *prometheus.CounterVec
 	creditsAdded, creditsUsed           *prometheus.CounterVec
 	creditsAddedN                       *prometheus.HistogramVec
+	parked                              prometheus.Gauge
 }
 
 // centBuckets are the bounds of amounts, with the prices among them.
@@ -56,6 +57,9 @@ func newBilling() *billing {
 			"Credits that were given at once, in fixes.", contract.CreditBuckets, "reason"),
 		creditsUsed: counter("rsolv_billing_credits_consumed_total", "Fixes that took a credit, or were free on a plan without limit.", "plan"),
 	}
+	b.parked = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "rsolv_billing_events_parked", Help: "Events of Stripe's that were given up and wait for a person; looked up now and then.",
+	})
 	// Series that are there from the start: a first failure is an increase.
 	for _, status := range []string{"success", "failed"} {
 		b.payments.WithLabelValues(status, "invoice")
@@ -90,7 +94,7 @@ var (
 func (b *billing) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		b.received, b.receivedTook, b.refused, b.processed, b.processedTook, b.payments, b.paymentCents, b.invoicesPaid,
-		b.invoiceCents, b.invoicesBad, b.subscribed, b.renewed, b.cancelled, b.creditsAdded, b.creditsAddedN, b.creditsUsed,
+		b.invoiceCents, b.invoicesBad, b.subscribed, b.renewed, b.cancelled, b.creditsAdded, b.creditsAddedN, b.creditsUsed, b.parked,
 	}
 }
 
@@ -119,6 +123,9 @@ func (m *Metrics) CountReceived(eventType, status, reason string, took time.Dura
 		m.billing.refused.WithLabelValues(eventType, reason).Inc()
 	}
 }
+
+// SetParked tells how many events are parked.
+func (m *Metrics) SetParked(n int64) { m.billing.parked.Set(float64(n)) }
 
 // CountProcessed counts an event that is finished.
 func (m *Metrics) CountProcessed(eventType, status string, took time.Duration) {

@@ -43,7 +43,7 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 		http: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: contract.MetricHTTPDuration, Help: "Duration of HTTP requests in milliseconds, by route pattern.",
 			Buckets: contract.HTTPBucketsMS,
-		}, []string{contract.LabelMethod, contract.LabelPath, contract.LabelStatus}),
+		}, []string{contract.LabelMethod, contract.LabelPath, contract.LabelController, contract.LabelAction, contract.LabelStatus}),
 		queries: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    contract.MetricDBQueryDuration,
 			Help:    "Duration of database queries in milliseconds, waiting for a connection included.",
@@ -137,8 +137,8 @@ func (m *Metrics) Watch(g Gauges) error {
 }
 
 // ObserveHTTP counts one answered request. path is a route pattern.
-func (m *Metrics) ObserveHTTP(method, path string, status int, took time.Duration) {
-	m.http.WithLabelValues(method, path, strconv.Itoa(status)).Observe(milliseconds(took))
+func (m *Metrics) ObserveHTTP(method, path, controller, action string, status int, took time.Duration) {
+	m.http.WithLabelValues(method, path, controller, action, strconv.Itoa(status)).Observe(milliseconds(took))
 }
 
 // ObserveQuery counts one database query.

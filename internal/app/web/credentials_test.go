@@ -73,7 +73,7 @@ func newVault(t *testing.T, o *openRouter) (s *site, key string, conn *pgx.Conn)
 	url := dbtest.URL(t)
 	s = newSite(t, url, func(d *Deps) {
 		options := credentials.Options{
-			Store: d.Limits.(app.Credentials), Log: d.Log, Now: d.Now, Metrics: d.Metrics.(credentials.Metrics), //nolint:forcetypeassert // the store and the metrics of newSite
+			Store: d.Registry.(app.Credentials), Log: d.Log, Now: d.Now, Metrics: d.Metrics.(credentials.Metrics), //nolint:forcetypeassert // the store and the metrics of newSite
 			Static: map[app.Provider]string{app.ProviderAnthropic: anthropicKey},
 		}
 		if o != nil {

@@ -73,7 +73,7 @@ func (f *testFlags) DisplayDraftBlogPosts() bool { return f.drafts.Load() }
 
 // site is a running server on a real database.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	url     string
 	store   *postgres.Store
 	spool   *ingest.Spool
@@ -139,37 +139,37 @@ func (s *site) runJobs(databaseURL string, log *slog.Logger, accounts *billing.S
 	s.t.Cleanup(func() { stop(); running.Wait(); client.Close() })
 }
 
-func newSite(t *testing.T, databaseURL string, change func(*Deps)) *site {
-	t.Helper()
-	return newPayingSite(t, databaseURL, change, nil)
+func newSite(tb testing.TB, databaseURL string, change func(*Deps)) *site {
+	tb.Helper()
+	return newPayingSite(tb, databaseURL, change, nil)
 }
 
 // newPayingSite is a site whose billing is set up by the test.
-func newPayingSite(t *testing.T, databaseURL string, change func(*Deps), money func(*billing.Options)) *site {
-	t.Helper()
-	s := &site{money: money, t: t, flags: &testFlags{}, log: &lockedBuffer{}, reg: prometheus.NewRegistry()}
+func newPayingSite(tb testing.TB, databaseURL string, change func(*Deps), money func(*billing.Options)) *site {
+	tb.Helper()
+	s := &site{money: money, t: tb, flags: &testFlags{}, log: &lockedBuffer{}, reg: prometheus.NewRegistry()}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	m, err := metrics.New(s.reg, "test")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s.store, err = postgres.Open(t.Context(), postgres.Options{URL: databaseURL, PoolSize: 20, Observe: m.ObserveQuery, Now: time.Now})
+	s.store, err = postgres.Open(tb.Context(), postgres.Options{URL: databaseURL, PoolSize: 20, Observe: m.ObserveQuery, Now: time.Now})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(s.store.Close)
+	tb.Cleanup(s.store.Close)
 	s.startIngest(log, m)
 	folder, err := fs.Sub(content.Files, "blog")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	posts, err := blog.Load(folder, log)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	vault, err := credentials.New(credentials.Options{Store: s.store, Log: log, Now: time.Now, Metrics: m})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	setup := billing.Options{Store: s.store, Log: log, Now: time.Now, Metrics: m}
 	if s.money != nil {
@@ -177,28 +177,28 @@ func newPayingSite(t *testing.T, databaseURL string, change func(*Deps), money f
 	}
 	accounts, err := billing.New(setup)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s.runJobs(databaseURL, log, accounts)
 	deps := Deps{
-		Credentials: vault, Billing: accounts, Accounts: s.store, Registry: s.store,
+		Credentials: vault, Billing: accounts, Accounts: s.store, Registry: s.store, Phases: s.store,
 		Log: log, Now: time.Now, Customers: s.store, Keys: s.store, KeyRing: s.store, KeyUse: s.store, Limits: s.store, Funnel: s.store, Tracker: s.tracker,
 		Collector: s.tracker, Ledger: storeLedger{s.store},
 		Flags: s.flags, Evaluator: flags.Defaults(log), Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
 	}
-	deps.Analysis = testAnalysis(t, s.reg, log)
+	deps.Analysis = testAnalysis(tb, s.reg, log)
 	if change != nil {
 		change(&deps)
 	}
 	if s.server, err = newServer(deps); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var beside sync.WaitGroup
 	beside.Go(func() { s.server.run(ctx) })
-	t.Cleanup(func() { stop(); beside.Wait() })
+	tb.Cleanup(func() { stop(); beside.Wait() })
 	web := httptest.NewServer(s.server.wrap(s.server.crossOrigins(s.server.mux)))
-	t.Cleanup(web.Close)
+	tb.Cleanup(web.Close)
 	s.url = web.URL
 	return s
 }
@@ -258,11 +258,11 @@ func (s *site) settle() {
 }
 
 // sum adds up rsolv_funnel_events_total over the types.
-func sum(t *testing.T, reg *prometheus.Registry, outcome string) (total float64) {
-	t.Helper()
+func sum(tb testing.TB, reg *prometheus.Registry, outcome string) (total float64) {
+	tb.Helper()
 	families, err := reg.Gather()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, family := range families {
 		if family.GetName() != "rsolv_funnel_events_total" {
@@ -285,11 +285,11 @@ type answer struct {
 	body   string
 }
 
-func (a answer) problem(t *testing.T) Problem {
-	t.Helper()
+func (a answer) problem(tb testing.TB) Problem {
+	tb.Helper()
 	var p Problem
 	if err := json.Unmarshal([]byte(a.body), &p); err != nil {
-		t.Fatalf("no problem: %v: %s", err, a.body)
+		tb.Fatalf("no problem: %v: %s", err, a.body)
 	}
 	return p
 }
@@ -325,11 +325,11 @@ func (s *site) get(path string, headers ...string) answer {
 }
 
 // visitor is a browser with cookies.
-func visitor(t *testing.T) *http.Client {
-	t.Helper()
+func visitor(tb testing.TB) *http.Client {
+	tb.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &http.Client{Jar: jar}
 }

@@ -95,19 +95,20 @@ func (s *server) recovered(rec *recorder, r *http.Request) {
 func (s *server) after(r *http.Request, i *info, status int, started time.Time) {
 	ended := s.d.Now()
 	took := ended.Sub(started)
-	method, path := methodLabel(r.Method), routeOf(r)
+	route := s.route(r)
+	path := route.Path
 	level := slog.LevelInfo
 	if uncounted[path] || quiet[path] {
 		level = slog.LevelDebug
 	}
 	if !uncounted[path] {
-		s.d.Metrics.ObserveHTTP(method, path, status, took)
+		s.d.Metrics.ObserveHTTP(route.Method, path, route.Controller, route.Action, status, took)
 	}
 	if !s.d.Log.Enabled(r.Context(), level) && i.principal == nil {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("method", method), slog.String("route", path), slog.Int("status", status),
+		slog.String("method", route.Method), slog.String("route", path), slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("request_id", i.id),
 	}
 	if i.principal != nil {

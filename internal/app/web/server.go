@@ -26,7 +26,7 @@ import (
 
 // Metrics is what the server counts.
 type Metrics interface {
-	ObserveHTTP(method, path string, status int, took time.Duration)
+	ObserveHTTP(method, path, controller, action string, status int, took time.Duration)
 	// CountLimit counts a request against the limit of an action.
 	CountLimit(action string, allowed bool)
 	// CountKeyValidation counts a presented key by what became of it.
@@ -69,6 +69,7 @@ type Deps struct {
 	Billing     *billing.Service
 	Accounts    app.Billing
 	Registry    app.Registry
+	Phases      app.Phases
 	Funnel      app.FunnelReader
 	Tracker     app.Tracker
 	Collector   app.Collector
@@ -107,6 +108,8 @@ type server struct {
 	use    keyUse
 	pages  map[string]*template.Template
 	limits *ratelimit.Limiter
+	// named are the operations by method and path.
+	named map[string]Route
 	// evaluations limits the evaluation protocol.
 	evaluations evaluationLimits
 	// streams counts the open event streams.
@@ -134,7 +137,7 @@ func New(d Deps) (*Server, error) {
 func (s *Server) Run(ctx context.Context) { s.s.run(ctx) }
 
 func newServer(d Deps) (*server, error) {
-	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.KeyRing == nil || d.KeyUse == nil || d.Limits == nil || d.Credentials == nil || d.Billing == nil || d.Accounts == nil || d.Registry == nil || d.Funnel == nil || d.Tracker == nil ||
+	if d.Log == nil || d.Now == nil || d.Customers == nil || d.Keys == nil || d.KeyRing == nil || d.KeyUse == nil || d.Limits == nil || d.Credentials == nil || d.Billing == nil || d.Accounts == nil || d.Registry == nil || d.Phases == nil || d.Funnel == nil || d.Tracker == nil ||
 		d.Collector == nil || d.Ledger == nil ||
 		d.Flags == nil || d.Evaluator == nil || d.Metrics == nil || d.Blog == nil || d.DatabaseUp == nil || d.Version == "" {
 		return nil, errors.New("web.New: a required dependency is missing")
@@ -149,6 +152,7 @@ func newServer(d Deps) (*server, error) {
 	})
 	s.api = humago.New(s.mux, apiConfig(d.Version))
 	s.routes()
+	s.nameRoutes()
 	return s, nil
 }
 
@@ -159,6 +163,7 @@ func (s *server) routes() {
 	s.registerKeys()
 	s.registerCredentials()
 	s.registerBilling()
+	s.registerHelpers()
 	s.registerAdmin()
 	s.registerPrivacy()
 	s.mux.HandleFunc("GET /verify", s.verifyPage)

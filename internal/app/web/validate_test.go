@@ -19,21 +19,21 @@ import (
 )
 
 // testAnalysis runs the analysis as the app does, in processes of their own.
-func testAnalysis(t *testing.T, reg prometheus.Registerer, log *slog.Logger) *AnalysisDeps {
-	t.Helper()
+func testAnalysis(tb testing.TB, reg prometheus.Registerer, log *slog.Logger) *AnalysisDeps {
+	tb.Helper()
 	m, err := metrics.NewAnalysis(reg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	pool, err := worker.NewPool(worker.Options{Command: self, Args: []string{worker.Command}, Size: 2, Timeout: 30 * time.Second, Log: log})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
+	tb.Cleanup(pool.Close)
 	return &AnalysisDeps{Service: analysis.New(pool, analysis.NewCache(1000, time.Minute, time.Now)), Metrics: m}
 }
 

@@ -315,6 +315,18 @@ type IngestSource struct {
 	UpdatedAt    time.Time
 }
 
+type PhaseDatum struct {
+	ID          int64
+	CustomerID  int64
+	Phase       string
+	Repo        string
+	CommitSha   string
+	Branch      string
+	IssueNumber int32
+	Data        []byte
+	InsertedAt  time.Time
+}
+
 type RateLimit struct {
 	Action      string
 	Subject     string
