@@ -198,7 +198,9 @@ type ledger struct {
 	spool *ingest.Spool
 }
 
-// Ledger implements app.EventLedgerReader.
+// Ledger implements app.EventLedgerReader. What waits in the spool of this
+// process is told to the database first: it is at least up to date for the pod
+// that answers.
 func (l ledger) Ledger(ctx context.Context) (app.EventLedger, error) {
 	holds := false
 	if l.spool.Clustered() {
@@ -207,5 +209,11 @@ func (l ledger) Ledger(ctx context.Context) (app.EventLedger, error) {
 			holds = true // nobody can say that it is empty
 		}
 	}
-	return l.store.Ledger(ctx, holds)
+	counting := l.spool.Counting()
+	if err := l.store.ReportSpooled(ctx, l.spool.Accounts()); err != nil {
+		return app.EventLedger{}, err
+	}
+	read, err := l.store.Ledger(ctx, holds)
+	read.Counting = counting
+	return read, err
 }

@@ -43,6 +43,9 @@ type EventLedger struct {
 	// LedgerSources; Sources is the number of all.
 	Open    []SourceAccount
 	Sources int64
+	// Counting: what an earlier life left in the spool of the process that
+	// answers is not counted yet.
+	Counting bool
 	// Reconciled is the last comparison of the milestones with the accounts;
 	// nil before the first.
 	Reconciled *Reconciliation
@@ -53,7 +56,7 @@ const LedgerSources = 100
 
 // Balanced says whether every accepted event is accounted for.
 func (l EventLedger) Balanced() bool {
-	return l.Missing == 0 && l.Accepted == l.Stored+l.Deduplicated+l.Dropped+l.Spooled
+	return !l.Counting && l.Missing == 0 && l.Accepted == l.Stored+l.Deduplicated+l.Dropped+l.Spooled
 }
 
 // Completeness is the share of the accepted events, in percent with two

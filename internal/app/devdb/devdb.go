@@ -1,7 +1,7 @@
 // Package devdb runs a PostgreSQL server of its own from the machine's
 // binaries, for development and tests: in a temporary folder, on a free
-// loopback port, with a random password, and without waiting for the disk.
-// Nothing in it survives Stop.
+// loopback port, with a random password, and without waiting for the disk unless
+// asked to. Nothing in it survives Stop.
 package devdb
 
 import (
@@ -43,15 +43,23 @@ type Server struct {
 	process  *exec.Cmd
 	exited   chan struct{} // closed when process has ended
 	log      *os.File
+	// durable servers keep what they confirmed through Crash.
+	durable bool
 }
 
 // Start creates a database cluster and starts it. Stop must be called.
-func Start(ctx context.Context) (*Server, error) {
+func Start(ctx context.Context) (*Server, error) { return start(ctx, false) }
+
+// StartDurable is Start of a server that waits for the disk as one in production
+// does: what it confirmed outlives Crash.
+func StartDurable(ctx context.Context) (*Server, error) { return start(ctx, true) }
+
+func start(ctx context.Context, durable bool) (*Server, error) {
 	bin, err := findBinaries()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{bin: bin, password: rand.Text()}
+	s := &Server{bin: bin, password: rand.Text(), durable: durable}
 	if s.account, err = serverAccount(); err != nil {
 		return nil, err
 	}
@@ -81,11 +89,22 @@ func (s *Server) URL(database string) string {
 
 // Pause stops the server and keeps its data and port, as an outage does.
 func (s *Server) Pause() error {
+	// SIGINT is PostgreSQL's fast shutdown: clients are disconnected.
+	return s.end(syscall.SIGINT)
+}
+
+// Crash ends the server without letting it write anything more; Resume recovers
+// it from its log.
+func (s *Server) Crash() error {
+	// SIGQUIT is PostgreSQL's immediate shutdown: no process of it goes on.
+	return s.end(syscall.SIGQUIT)
+}
+
+func (s *Server) end(how syscall.Signal) error {
 	if s.process == nil {
 		return nil
 	}
-	// SIGINT is PostgreSQL's fast shutdown: clients are disconnected.
-	if err := s.process.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.process.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping PostgreSQL: %w", err)
 	}
 	select {
@@ -152,10 +171,16 @@ func (s *Server) run(ctx context.Context) error {
 		return fmt.Errorf("opening PostgreSQL's log: %w", err)
 	}
 	// The server outlives ctx, which bounds starting it alone.
-	s.process = s.command(context.WithoutCancel(ctx), "postgres", "-D", s.data(),
-		"-c", "listen_addresses=127.0.0.1", "-c", "port="+strconv.Itoa(s.port), "-c", "unix_socket_directories=",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "timezone=UTC")
+	args := []string{
+		"-D", s.data(), "-c", "listen_addresses=127.0.0.1", "-c", "port=" + strconv.Itoa(s.port), "-c", "unix_socket_directories=",
+		"-c", "max_connections=200", "-c", "timezone=UTC",
+	}
+	if s.durable {
+		args = append(args, "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB")
+	} else {
+		args = append(args, "-c", "shared_buffers=64MB", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	s.process = s.command(context.WithoutCancel(ctx), "postgres", args...)
 	s.process.Stdout, s.process.Stderr = s.log, s.log
 	if err := s.process.Start(); err != nil {
 		s.process = nil

@@ -268,6 +268,14 @@ func (s *Spool) Accounts() []app.SourceAccount {
 	return s.accounts.list(s.host, kind)
 }
 
+// Counting says whether what an earlier life left in the spool is not counted
+// yet; Accounts is empty meanwhile.
+func (s *Spool) Counting() bool {
+	s.accounts.mu.Lock()
+	defer s.accounts.mu.Unlock()
+	return s.accounts.scanning
+}
+
 // Holds says whether anything waits in the spool, whoever put it there.
 func (s *Spool) Holds(ctx context.Context) (bool, error) {
 	state, err := s.state(ctx)

@@ -22,6 +22,7 @@ type LedgerBody struct {
 	Spooled      int64            `json:"spooled" doc:"On their way to the database."`
 	Missing      int64            `json:"missing" doc:"Nobody knows where they are: their spool has vanished, or its pod is silent."`
 	Balanced     bool             `json:"balanced" doc:"accepted = stored + deduplicated + dropped + spooled, and nothing is missing."`
+	Counting     bool             `json:"counting" doc:"The pod that answers is still counting what an earlier life of it left in its spool."`
 	Completeness string           `json:"completeness" doc:"Share of the accepted that is settled, in percent." example:"100.00"`
 	DeadLetters  int64            `json:"dead_letters"`
 	Stray        int64            `json:"stray" doc:"Events in the partition that is to stay empty."`
@@ -57,7 +58,7 @@ type Reconciliation struct {
 func NewLedgerBody(l app.EventLedger) LedgerBody {
 	body := LedgerBody{
 		Accepted: l.Accepted, Stored: l.Stored, Deduplicated: l.Deduplicated, Dropped: l.Dropped, DroppedBy: l.DroppedBy,
-		Spooled: l.Spooled, Missing: l.Missing, Balanced: l.Balanced(), Completeness: l.Completeness(),
+		Spooled: l.Spooled, Missing: l.Missing, Balanced: l.Balanced(), Counting: l.Counting, Completeness: l.Completeness(),
 		DeadLetters: l.DeadLetters, Stray: l.Stray, Sources: l.Sources, Open: []LedgerSource{},
 	}
 	for _, a := range l.Open {
