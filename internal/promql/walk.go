@@ -74,3 +74,44 @@ func selectors(tree parser.Expr, visit func(*parser.VectorSelector)) {
 		return nil
 	})
 }
+
+// Read is a metric that an expression reads, and the labels without which the
+// expression would not do what it says: those that it matches, and those that
+// it tells results apart by.
+type Read struct {
+	Metric string
+	Labels []string
+}
+
+// Reads lists the metrics that an expression reads, selector by selector.
+func Reads(expression string) []Read {
+	tree, err := expressions.ParseExpr(expression)
+	if err != nil {
+		return nil
+	}
+	var all []Read
+	parser.Inspect(tree, func(node parser.Node, path []parser.Node) error {
+		s, ok := node.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		var r Read
+		for _, m := range s.LabelMatchers {
+			if m.Name == model.MetricNameLabel {
+				r.Metric = m.Value
+			} else {
+				r.Labels = append(r.Labels, m.Name)
+			}
+		}
+		for _, above := range path {
+			if sum, ok := above.(*parser.AggregateExpr); ok && !sum.Without {
+				r.Labels = append(r.Labels, sum.Grouping...)
+			}
+		}
+		slices.Sort(r.Labels)
+		r.Labels = slices.Compact(r.Labels)
+		all = append(all, r)
+		return nil
+	})
+	return all
+}

@@ -35,3 +35,12 @@ func TestNormal(t *testing.T) {
 	same(`up > 1`, `up > 2`, false)
 	same(`up{`, `up{`, true)
 }
+
+func TestReads(t *testing.T) {
+	t.Parallel()
+	got := Reads(`sum by (le, path) (rate(x_bucket{job="rsolv",status=~"5.."}[5m])) and on () y_total`)
+	if len(got) != 2 || got[0].Metric != "x_bucket" || !slices.Equal(got[0].Labels, []string{"job", "le", "path", "status"}) ||
+		got[1].Metric != "y_total" || len(got[1].Labels) != 0 {
+		t.Errorf("got %v", got)
+	}
+}
