@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
@@ -69,6 +71,9 @@ type fixture struct {
 	writes *testenv.Writes
 	// clients are the connections to Prometheus.
 	clients promclient.Clients
+	// log is where they log to, and each is called after every step.
+	log  logr.Logger
+	each func()
 }
 
 var (
@@ -95,6 +100,7 @@ func newFixture(t *testing.T) *fixture {
 		t: t, client: shared(t), notes: &notes{}, logs: testenv.NewLogs(shared(t)), writes: &testenv.Writes{},
 		now: time.Date(2025, 11, 3, 18, 43, 15, 0, time.UTC),
 		key: client.ObjectKey{Namespace: testenv.Namespace(t), Name: "rsolv"},
+		log: logr.Discard(), each: func() {},
 	}
 	f.restart(f.client)
 	return f
@@ -214,9 +220,10 @@ func (f *fixture) try(ctx context.Context) (ctrl.Result, error) {
 // reconcile reconciles once and wants no error.
 func (f *fixture) reconcile() {
 	f.t.Helper()
-	if _, err := f.try(f.t.Context()); err != nil {
+	if _, err := f.try(log.IntoContext(f.t.Context(), f.log)); err != nil {
 		f.t.Fatal(err)
 	}
+	f.each()
 }
 
 // ready brings a new app, or a new image, all the way.
