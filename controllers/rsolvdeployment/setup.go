@@ -46,7 +46,10 @@ const workers = 4
 // stranger's object that stood in the way is gone. Deployments and Jobs are
 // cached whole, for they are observed, and autoscalers, whose metadata does not
 // tell in every cluster what changed; of all others only the metadata.
-func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
+func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error { return r.setUp(manager, r) }
+
+// setUp lets through do the work, which is r, or r and what measures it.
+func (r *Reconciler) setUp(manager ctrl.Manager, through reconcile.Reconciler) error {
 	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Random == nil || r.Logs == nil || r.Clock == nil || r.Prometheus == nil {
 		return errors.New("rsolvdeployment: a field of the Reconciler is not set")
 	}
@@ -88,7 +91,7 @@ func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&v1alpha1.AlertBaseline{}, handler.EnqueueRequestsFromMapFunc(r.appsReferringTo(gateIndex)),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Build(r)
+		Build(through)
 	if err != nil {
 		return fmt.Errorf("making the RsolvDeployment controller: %w", err)
 	}

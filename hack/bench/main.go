@@ -34,7 +34,7 @@ type figure struct {
 
 // figures are printed in this order; each room keeps its own list, in a file
 // named after it.
-var figures = slices.Concat(alertFigures, apiFigures, flagFigures, funnelFigures)
+var figures = slices.Concat(alertFigures, apiFigures, flagFigures, funnelFigures, rolloutFigures)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
