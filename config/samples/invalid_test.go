@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -133,6 +134,12 @@ func heldMessage(t *testing.T, c client.Client, object *unstructured.Unstructure
 		}
 		return nil
 	})
+	want := map[string]testenv.Health{
+		"held: ": {Kstatus: status.FailedStatus, Argo: "Degraded"}, "waits: ": {Kstatus: status.InProgressStatus, Argo: "Progressing"},
+	}[how]
+	if got := testenv.HealthOf(t, object); got.Kstatus != want.Kstatus || got.Argo != want.Argo {
+		t.Errorf("%s %s %sa pipeline makes of it %+v", object.GetKind(), object.GetName(), how, got)
+	}
 	return how + strings.ReplaceAll(strings.TrimSpace(message), object.GetNamespace(), "<namespace>")
 }
 

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -50,10 +52,12 @@ func becomeReady(t *testing.T, files []string) {
 		}
 	}
 	declared := map[string]bool{}
+	var all []*unstructured.Unstructured
 	for _, file := range files {
 		for _, object := range documents(t, file) {
 			object.SetNamespace(namespace)
 			declared[object.GetKind()] = true
+			all = append(all, object)
 			if err := c.Create(t.Context(), object, client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
@@ -75,6 +79,14 @@ func becomeReady(t *testing.T, files []string) {
 			continue
 		}
 		testenv.Eventually(t, func() error { return allReady(t, c, list, namespace) })
+	}
+	for _, object := range all {
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			t.Fatal(err)
+		}
+		if got := testenv.HealthOf(t, object); got.Kstatus != status.CurrentStatus || got.Argo != "Healthy" {
+			t.Errorf("%s %s is ready, and a pipeline makes of it %+v", object.GetKind(), object.GetName(), got)
+		}
 	}
 }
 
