@@ -29,6 +29,9 @@ const (
 	// publishTimeout bounds one try to make a batch durable, appendTimeout all.
 	publishTimeout = 3 * time.Second
 	appendTimeout  = 10 * time.Second
+	// ensureTimeout bounds making stream and consumer, which happens once, while
+	// everything else starts too.
+	ensureTimeout = 20 * time.Second
 	// fullFor is how long the spool counts as full after it refused a batch.
 	fullFor = 5 * time.Second
 )
@@ -104,7 +107,7 @@ func (s *Spool) ensure(ctx context.Context) error {
 	if s.consumer != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
 	stream, err := s.js.Stream(ctx, streamName)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

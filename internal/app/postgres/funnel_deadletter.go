@@ -3,9 +3,11 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres/db"
@@ -60,8 +62,14 @@ func buryAs(ctx context.Context, tx pgx.Tx, p db.InsertDeadLetterParams) error {
 	return nil
 }
 
-// deathReason is text that a column takes, whatever the error quotes.
-func deathReason(err error) string { return app.Clip(redactCause(err), 1000) }
+// deathReason is what the database said, as text that a column takes. It may
+// quote the event, which lies beside it.
+func deathReason(err error) string {
+	if pgErr, said := errors.AsType[*pgconn.PgError](err); said {
+		return app.Clip(fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code), 1000)
+	}
+	return app.Clip(err.Error(), 1000)
+}
 
 // BuryRaw keeps what was taken for a batch and cannot be read.
 func (s *Store) BuryRaw(ctx context.Context, payload []byte, reason error) error {
