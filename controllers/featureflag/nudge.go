@@ -22,6 +22,9 @@ const (
 	// touch may reach a kubelet before the ConfigMap does, which then would
 	// refresh the mount with what it had.
 	settleAfter = time.Second
+	// nudgeAtLeast bounds the pause between two nudges of a pod that says that
+	// it is behind.
+	nudgeAtLeast = 30 * time.Second
 	// freshAfter is how much later than the flags a pod must have been created
 	// to have started with them for certain. It covers the whole seconds of
 	// the two times and a kubelet whose view of the ConfigMap lags behind.
@@ -33,9 +36,11 @@ const (
 // said by then that they run the newest. What was done stands in the pods'
 // annotations alone. It returns when to look again, 0 for never.
 func (r *Reconciler) nudge(ctx context.Context, s *scope) (wait time.Duration, err error) {
-	acked := map[string]bool{}
+	acked, behind := map[string]bool{}, map[string]bool{}
 	for _, a := range s.answers {
 		acked[a.pod] = a.err == nil && a.status.Digest == s.plan.Digest
+		// One that refuses the file has it.
+		behind[a.pod] = a.err == nil && a.status.Digest != s.plan.Digest && a.status.Error == ""
 	}
 	var errs []error
 	for i := range s.pods {
@@ -43,7 +48,7 @@ func (r *Reconciler) nudge(ctx context.Context, s *scope) (wait time.Duration, e
 		if acked[pod.Name] {
 			continue
 		}
-		touch, again := touchFor(pod, s.plan.Digest, s.published.since, r.Clock())
+		touch, again := touchFor(pod, s.plan.Digest, s.published.since, r.Clock(), behind[pod.Name])
 		if len(touch) > 0 {
 			switch err := r.annotate(ctx, pod, touch); {
 			case apierrors.IsConflict(err):
@@ -61,30 +66,34 @@ func (r *Reconciler) nudge(ctx context.Context, s *scope) (wait time.Duration, e
 
 // touchFor is the nudge that a pod needs now, if any, and when to look at it
 // again, 0 for never. Since is when the flags with this digest were published.
-func touchFor(pod metav1.Object, digest string, since, now time.Time) (touch map[string]string, again time.Duration) {
+// A pod that says that it is behind is nudged again and again, later and later:
+// in a cluster under load a ConfigMap may reach its kubelet long after two
+// nudges have.
+func touchFor(pod metav1.Object, digest string, since, now time.Time, behind bool) (touch map[string]string, again time.Duration) {
 	annotations := pod.GetAnnotations()
-	nudged := annotations[contract.AnnotationFlagsDigest]
+	nudged, settled := annotations[contract.AnnotationFlagsDigest], annotations[contract.AnnotationFlagsSettled]
+	nudgedNow := strconv.FormatInt(now.UnixMilli(), 10)
 	switch {
 	case pod.GetDeletionTimestamp() != nil:
 		return nil, 0
-	case nudged == "" && pod.GetCreationTimestamp().After(since.Add(freshAfter)):
+	case nudged == "" && pod.GetCreationTimestamp().After(since.Add(freshAfter)) && !behind:
 		return nil, 0
 	case nudged != digest:
-		return map[string]string{
-			contract.AnnotationFlagsDigest:   digest,
-			contract.AnnotationFlagsNudgedAt: strconv.FormatInt(now.UnixMilli(), 10),
-		}, settleAfter
-	case annotations[contract.AnnotationFlagsSettled] == digest:
+		return map[string]string{contract.AnnotationFlagsDigest: digest, contract.AnnotationFlagsNudgedAt: nudgedNow}, settleAfter
+	case settled == digest && !behind:
 		return nil, 0
 	}
 	// An unreadable time, or one in the future by another clock, is as good as
 	// past.
 	millis, err := strconv.ParseInt(annotations[contract.AnnotationFlagsNudgedAt], 10, 64)
-	left := time.UnixMilli(millis).Add(settleAfter).Sub(now)
-	if err == nil && 0 < left && left <= settleAfter {
+	last, pause := time.UnixMilli(millis), settleAfter
+	if settled == digest {
+		pause = min(max(last.Sub(since), settleAfter), nudgeAtLeast)
+	}
+	if left := last.Add(pause).Sub(now); err == nil && 0 < left && left <= pause {
 		return nil, left
 	}
-	return map[string]string{contract.AnnotationFlagsSettled: digest}, 0
+	return map[string]string{contract.AnnotationFlagsSettled: digest, contract.AnnotationFlagsNudgedAt: nudgedNow}, 0
 }
 
 // annotate refuses to write over a newer pod, so that a pod which the cache

@@ -28,11 +28,12 @@ func TestTouchFor(t *testing.T) {
 		return annotations
 	}
 	first := nudged("new", at(0), "")
-	second := map[string]string{contract.AnnotationFlagsSettled: "new"}
+	second := map[string]string{contract.AnnotationFlagsSettled: "new", contract.AnnotationFlagsNudgedAt: at(0)}
 	for name, test := range map[string]struct {
 		annotations map[string]string
 		created     time.Duration // before now; the flags are a minute old
 		deleted     bool
+		behind      bool
 		want        map[string]string
 		again       time.Duration
 	}{
@@ -48,6 +49,9 @@ func TestTouchFor(t *testing.T) {
 		"nudged in the future":            {created: time.Hour, annotations: nudged("new", at(-time.Hour), ""), want: second},
 		"nudged nobody knows when":        {created: time.Hour, annotations: nudged("new", "soon", ""), want: second},
 		"settled":                         {created: time.Hour, annotations: nudged("new", at(time.Second), "new")},
+		"settled, and behind":             {created: time.Hour, annotations: nudged("new", at(40*time.Second), "new"), behind: true, want: second},
+		"behind, nudged a moment ago":     {created: time.Hour, annotations: nudged("new", at(15*time.Second), "new"), behind: true, again: 15 * time.Second},
+		"started late, and behind":        {created: 54 * time.Second, behind: true, want: first, again: time.Second},
 		"going away":                      {created: time.Hour, deleted: true},
 		"back to flags it was nudged for": {created: time.Hour, annotations: nudged("old", at(time.Second), "new"), want: first, again: time.Second},
 	} {
@@ -57,7 +61,7 @@ func TestTouchFor(t *testing.T) {
 			if test.deleted {
 				pod.DeletionTimestamp = &metav1.Time{Time: now}
 			}
-			got, again := touchFor(pod, "new", now.Add(-time.Minute), now)
+			got, again := touchFor(pod, "new", now.Add(-time.Minute), now, test.behind)
 			if diff := cmp.Diff(test.want, got); diff != "" || again != test.again {
 				t.Errorf("again in %s, want %s; -want +got:\n%s", again, test.again, diff)
 			}

@@ -22,7 +22,6 @@ const (
 // observation is what was last seen of an app's pods. It is no state: without
 // it the pods are asked.
 type observation struct {
-	answers answers
 	history history
 	// missing is since when some pod lacks something; zero when none does.
 	missing time.Time
@@ -72,13 +71,19 @@ func (r *Reconciler) follow(ctx context.Context, s *scope) (time.Duration, error
 	if members := membership(s.pods); members != s.seen.members || s.seen.since.IsZero() {
 		s.seen.members, s.seen.since = members, now
 	}
-	// Pods that have just been told need not be asked at once; what they said
-	// last is as good. Everything else waits for nothing.
-	if told := slices.ContainsFunc(s.pods, untold(s.plan.Digest, s.published.since)); !told || s.seen.answers == nil {
-		s.seen.answers = r.ask(ctx, s.pods)
+	// Pods that have not been told yet are told before anybody is asked. What
+	// pods said earlier is worth nothing now: flags that are back to what they
+	// were have the digest of then.
+	var wait time.Duration
+	var err error
+	told := slices.ContainsFunc(s.pods, untold(s.plan.Digest, s.published.since))
+	if told {
+		wait, err = r.nudge(ctx, s)
 	}
-	s.answers = s.seen.answers
-	wait, err := r.nudge(ctx, s)
+	s.answers = r.ask(ctx, s.pods)
+	if !told {
+		wait, err = r.nudge(ctx, s)
+	}
 	wait = earliest(wait, s.stillMissing(now))
 	wait = earliest(wait, r.sampleUse(ctx, s, now))
 	r.observed.set(s.key, s.seen)
@@ -88,7 +93,7 @@ func (r *Reconciler) follow(ctx context.Context, s *scope) (time.Duration, error
 // untold finds the pods that get their first nudge now.
 func untold(digest string, since time.Time) func(corev1.Pod) bool {
 	return func(pod corev1.Pod) bool {
-		touch, _ := touchFor(&pod, digest, since, time.Time{})
+		touch, _ := touchFor(&pod, digest, since, time.Time{}, false)
 		return touch[contract.AnnotationFlagsDigest] != ""
 	}
 }
