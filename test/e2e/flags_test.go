@@ -78,8 +78,10 @@ kind: Pod
 metadata: {name: %[1]s}
 spec:
   terminationGracePeriodSeconds: 1
+  securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
   containers:
   - name: app
+    securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
     image: %[2]s
     args: [serve]
     env:
