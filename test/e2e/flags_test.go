@@ -88,8 +88,10 @@ spec:
     - {name: DATABASE_URL, value: "postgres://nobody@127.0.0.1:1/none"}
     volumeMounts:
     - {name: flags, mountPath: /etc/rsolv/flags, readOnly: true}
+    - {name: tmp, mountPath: /tmp}
   volumes:
   - {name: flags, configMap: {name: %[1]s}}
+  - {name: tmp, emptyDir: {}}
 `, name, cluster.AppImage))
 	var ip string
 	eventually(t, time.Minute, func() error {
