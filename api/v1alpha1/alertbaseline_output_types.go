@@ -33,6 +33,14 @@ type Dashboard struct {
 	// +kubebuilder:validation:MaxProperties=8
 	Labels map[string]string `json:"labels,omitempty"`
 
+	// Panels to draw below those of the thresholds: what is worth seeing and
+	// alerts nobody.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=24
+	Panels []Panel `json:"panels,omitempty"`
+
 	// BaseURL of Grafana, for example https://grafana.rsolv.dev. Alerts link to
 	// the dashboard below it.
 	//
@@ -40,6 +48,53 @@ type Dashboard struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^https?://[^\s]+$`
 	BaseURL string `json:"baseURL,omitempty"`
+}
+
+// Panel is one more panel of the dashboard.
+type Panel struct {
+	// Title of the panel.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Title string `json:"title"`
+
+	// Kind is Graph, the values over time, or Stat, the last ones as figures.
+	//
+	// +optional
+	// +kubebuilder:default=Graph
+	// +kubebuilder:validation:Enum=Graph;Stat
+	Kind string `json:"kind,omitempty"`
+
+	// Unit as Grafana calls it: short, percentunit, ms, reqps, currencyUSD.
+	//
+	// +optional
+	// +kubebuilder:default=short
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9/:._-]+$`
+	Unit string `json:"unit,omitempty"`
+
+	// Queries to draw.
+	//
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Queries []PanelQuery `json:"queries"`
+}
+
+// PanelQuery is a query of a panel.
+type PanelQuery struct {
+	// Expr is any PromQL expression with an instant vector as its value.
+	// $selector, $namespace and $deployment stand for what they do in a signal.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Expr string `json:"expr"`
+
+	// Legend of its series, for example {{plan}}. The default are their labels.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Legend string `json:"legend,omitempty"`
 }
 
 // Outputs tunes the generated objects.

@@ -148,6 +148,13 @@ func (s *scope) dashboardVerdict() status.Verdict {
 		}
 		message += ", without the thresholds that have a problem: " + strings.Join(names, ", ")
 	}
+	if _, problems := alerts.Panels(s.baseline); len(problems) > 0 {
+		texts := make([]string, 0, len(problems)+1)
+		for _, problem := range problems {
+			texts = append(texts, problem.Error())
+		}
+		return status.False(v1alpha1.ReasonInvalidExpression, strings.Join(append(texts, message+" without it"), "; "))
+	}
 	return status.True(v1alpha1.ReasonSucceeded, message)
 }
 

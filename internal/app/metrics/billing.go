@@ -73,6 +73,14 @@ func newBilling() *billing {
 	for _, reason := range webhookFailures {
 		b.received.WithLabelValues("unknown", "failed", reason)
 	}
+	for _, plan := range app.Plans() {
+		b.invoicesPaid.WithLabelValues(string(plan))
+		b.invoiceCents.WithLabelValues(string(plan))
+		b.creditsUsed.WithLabelValues(string(plan))
+	}
+	for _, code := range failureCodes {
+		b.invoicesBad.WithLabelValues(code)
+	}
 	b.subscribed.WithLabelValues(string(app.PlanPro))
 	b.cancelled.WithLabelValues(string(app.PlanPro))
 	return b

@@ -61,6 +61,8 @@ func JSON(baseline *v1alpha1.AlertBaseline, plans []alerts.Plan) []byte {
 	for _, component := range components(plans) {
 		b.component(component)
 	}
+	added, _ := alerts.Panels(baseline)
+	b.more(added)
 	prometheus := datasource{Type: "prometheus", UID: "${datasource}"}
 	m := model{
 		UID:   alerts.DashboardUID(baseline),
