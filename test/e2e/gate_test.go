@@ -3,13 +3,23 @@
 package e2e
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/promtest"
+	"github.com/rsolv-dev/rsolv-operator/test/harness"
 )
 
 // fault makes a version of the app whose blog answers 500. Its pods are ready
@@ -22,20 +32,67 @@ const (
 	})`
 )
 
-// scrapeApp is a Prometheus on the node that finds the app's pods as those in
-// clusters do.
-const scrapeApp = `
-global: {scrape_interval: 2s}
-scrape_configs:
-- job_name: pods
-  kubernetes_sd_configs: [{role: pod, kubeconfig_file: %[1]q, namespaces: {names: [%[2]s]}}]
-  relabel_configs:
-  - {source_labels: [__meta_kubernetes_pod_label_rsolv_dev_deployment], regex: %[3]s, action: keep}
-  - {source_labels: [__meta_kubernetes_pod_container_port_name], regex: admin, action: keep}
-  - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
-  - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
-  - {target_label: job, replacement: %[3]s}
-`
+// watchPods runs a Prometheus on the node that scrapes the app's pods, with the
+// labels that discovery gives them in clusters, and returns its address for the
+// cluster's pods.
+func watchPods(t *testing.T, app string) string {
+	t.Helper()
+	node := kubectl(t, "get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
+	targets := filepath.Join(t.TempDir(), "targets.json")
+	find := func(ctx context.Context) error {
+		list, err := cluster.Kubectl(ctx, nil, "-n", harness.Namespace, "get", "pods",
+			"-l", "rsolv.dev/deployment="+app+",app.kubernetes.io/component=server", "-o", "json")
+		if err != nil {
+			return err
+		}
+		return writeTargets(targets, list, app)
+	}
+	if err := find(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for ctx.Err() == nil {
+			if err := find(ctx); err != nil && ctx.Err() == nil {
+				t.Errorf("finding the pods to scrape: %v", err)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+	t.Cleanup(func() { cancel(); wait.Wait() })
+	return promtest.Start(t, promtest.Options{Host: node, Config: fmt.Sprintf(
+		"global: {scrape_interval: 2s}\nscrape_configs: [{job_name: pods, file_sd_configs: [{files: [%q], refresh_interval: 1s}]}]\n", targets)}).URL
+}
+
+// writeTargets turns a list of pods into a file of Prometheus' file discovery.
+func writeTargets(file, list, app string) error {
+	var pods corev1.PodList
+	if err := json.Unmarshal([]byte(list), &pods); err != nil {
+		return err
+	}
+	type target struct {
+		Targets []string          `json:"targets"`
+		Labels  map[string]string `json:"labels"`
+	}
+	all := []target{}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; pod.Status.PodIP != "" {
+			all = append(all, target{
+				[]string{net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(contract.AdminPort))},
+				map[string]string{"pod": pod.Name, "namespace": pod.Namespace, "job": app},
+			})
+		}
+	}
+	raw, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".new", raw, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
 
 // TestGate lets one version pass the gate and rolls back another whose blog
 // answers 500. While all of that happens, a client asks for the blog again and
@@ -47,8 +104,7 @@ func TestGate(t *testing.T) {
 	const app = "gate"
 	newApp(t, app, "sk_test_51Hq8vJ2eZ")
 	apply(t, flagOf(app, "blog", "enabled"))
-	node := kubectl(t, "get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
-	server := promtest.Start(t, promtest.Options{Host: node, Config: fmt.Sprintf(scrapeApp, cluster.Kubeconfig(), "rsolv-production", app)})
+	url := watchPods(t, app)
 	t.Cleanup(func() { kubectlCleanup(t, "ab/"+app) })
 	apply(t, fmt.Sprintf(`
 apiVersion: rsolv.dev/v1alpha1
@@ -62,7 +118,7 @@ spec:
     signal: {errorRatio: {histogram: http}}
     critical: {above: 5%%, for: 10m, alert: GateErrors}
   prometheus: {url: %[2]q}
-`, app, server.URL))
+`, app, url))
 	change := func(spec string) {
 		t.Helper()
 		kubectl(t, "patch", "rd/"+app, "--type=merge", "-p", `{"spec":`+spec+`}`)

@@ -10,9 +10,6 @@ import (
 	"strings"
 )
 
-// Kubeconfig is the path of the cluster's kubeconfig.
-func (c *Cluster) Kubeconfig() string { return c.kubeconfig }
-
 // Variant builds an image of the app in which one line of one file is another,
 // and brings it into the local cluster: a version with a fault, which no
 // version of the product has a switch for. The file is named from the module's
@@ -38,7 +35,7 @@ func (c *Cluster) Variant(ctx context.Context, log io.Writer, dir, tag, file, li
 	}
 	image, binary, archive := c.imagePrefix+"/rsolv:"+tag, filepath.Join(dir, "app"), filepath.Join(dir, "app.tar")
 	for _, step := range [][]string{
-		{"env", "CGO_ENABLED=0", "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/app"},
+		{"make", "--no-print-directory", "build-app", "BIN=" + dir, "GOFLAGS=-overlay=" + filepath.Join(dir, "overlay.json")},
 		{"go", "-C", "hack/tools", "run", "./image", "-binary", binary, "-entrypoint", "/app", "-name", image, "-o", archive},
 		{"go", "run", "./hack/cluster", "load", archive},
 	} {
