@@ -7,11 +7,13 @@ package testenv
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,12 +50,24 @@ func Scheme() *k8sruntime.Scheme { return scheme.New() }
 // Main starts the API server, runs the package's tests, stops it and exits.
 func Main(m *testing.M) {
 	log.SetLogger(logr.Discard())
+	runMore()
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testenv:", err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// runMore lets more tests run at a time than there are processors, unless the
+// command line says how many: most of their time they wait for the API server.
+func runMore() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
 }
 
 func run(m *testing.M) (code int, err error) {
