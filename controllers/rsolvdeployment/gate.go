@@ -60,11 +60,11 @@ func (r *Reconciler) runGate(ctx context.Context, s *scope) error {
 		return nil
 	}
 	now := r.Clock()
-	if attempt := s.attempt(s.revision.Hash); s.gate == nil || s.gate.Attempt != attempt {
-		s.gate = &v1alpha1.GateRecord{
-			Revision: s.revision.Hash, Attempt: attempt, StartedAt: metav1.NewTime(now.Truncate(time.Second)),
-		}
+	attempt := s.attempt(s.revision.Hash)
+	if s.gate == nil || (s.gate.Attempt != attempt && s.gate.Result == v1alpha1.GateFailed) {
+		s.gate = &v1alpha1.GateRecord{Revision: s.revision.Hash, StartedAt: metav1.NewTime(now.Truncate(time.Second))}
 	}
+	s.gate.Attempt = attempt // one that has not failed yet goes on, whoever asks for another
 	if s.gate.Result == v1alpha1.GateFailed {
 		return r.gateFailed(ctx, s, s.gate.Reason, s.gate.Message)
 	}
@@ -264,7 +264,7 @@ func (r *Reconciler) askWitness(ctx context.Context, s *scope) (witness, error) 
 	if s.gate.JudgeFrom != nil {
 		from = s.gate.JudgeFrom.Unix()
 	}
-	hash := workload.AttemptHash(s.gate.Attempt, fmt.Sprintf("gate/%d/%d/%d", s.gate.StartedAt.Unix(), s.gate.Failures, from))
+	hash := workload.AttemptHash(s.gate.Revision, fmt.Sprintf("gate/%d/%d/%d", s.gate.StartedAt.Unix(), s.gate.Failures, from))
 	name := workload.PreflightJobName(s.rd.Name, hash)
 	for _, reader := range []client.Reader{r.Client, r.Live} {
 		jobs, err := ownJobs(ctx, reader, s.rd, contract.ComponentPreflight)

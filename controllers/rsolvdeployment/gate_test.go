@@ -435,8 +435,14 @@ func gateIsChanged(t *testing.T, f *fixture, url string) {
 	t.Helper()
 	f.baseline(url, jobHealthy)
 	f.gating(gated(v1alpha1.OnNoDataPause))
-	f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Rollout.Gate.Duration.Duration = time.Minute })
+	started := f.rd().Status.Gate.StartedAt
+	f.now = f.now.Add(30 * time.Second)
+	f.retry("now") // nothing has failed
+	f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Rollout.Gate.Duration.Duration = 90 * time.Second })
 	f.reconcile()
+	if again := f.rd().Status.Gate.StartedAt; !again.Equal(&started) {
+		t.Errorf("the gate began again at %s", again)
+	}
 	f.wantGating(v1alpha1.ReasonGateRunning)
 	f.now = f.now.Add(time.Minute)
 	f.reconcile()

@@ -144,11 +144,12 @@ spec:
 	if withoutGuard("gate") {
 		change(`{"rollout":null}`)
 	}
+	good := image(t, app)
 	stop = hammerPath(t, app, "/blog")
 	change(fmt.Sprintf(`{"image":%q}`, bad))
 	began := time.Now()
 	message := waitCondition(t, "rd/"+app, "RolledBack", "True")
-	mustName(t, message, bad, "error-rate: the share of HTTP requests answered 5xx is ", ", critical above 5%", cluster.AppImage)
+	mustName(t, message, "error-rate: the share of HTTP requests answered 5xx is ", ", critical above 5%", "but the pods run "+good)
 	waitCondition(t, "rd/"+app, "Available", "True")
 	kubectl(t, "rollout", "status", "deployment/"+app, "--timeout=120s")
 	sent, failures := stop()
@@ -163,12 +164,18 @@ spec:
 	if answered == 0 || answered < len(failures) {
 		t.Errorf("%d of %d failures are the breaching version's own: %v", answered, len(failures), failures[:min(3, len(failures))])
 	}
-	if image := kubectl(t, "get", "deployment", app, "-o", "jsonpath={.spec.template.spec.containers[0].image}"); !strings.HasPrefix(image, cluster.AppImage) {
-		t.Errorf("the pods run %s", image)
+	if runs := image(t, app); runs != good {
+		t.Errorf("the pods run %s, want %s", runs, good)
 	}
 	stop = hammerPath(t, app, "/blog")
 	time.Sleep(2 * time.Second)
 	unharmed(t, stop)
+}
+
+// image is what the app's pods run.
+func image(t *testing.T, app string) string {
+	t.Helper()
+	return kubectl(t, "get", "deployment", app, "-o", "jsonpath={.spec.template.spec.containers[0].image}")
 }
 
 // waitPhase waits until the Phase column has a word.
