@@ -34,7 +34,7 @@ type figure struct {
 
 // figures are printed in this order; each room keeps its own list, in a file
 // named after it.
-var figures = slices.Concat(alertFigures, apiFigures, flagFigures, funnelFigures, rolloutFigures)
+var figures = slices.Concat(alertFigures, apiFigures, flagFigures, funnelFigures, rolloutFigures, analysisFigures)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -134,8 +134,11 @@ func (f figure) line(r result) (string, error) {
 		return line, nil
 	}
 	peer, ok := r[f.peer][f.metric]
-	if !ok || peer == 0 {
+	if !ok {
 		return "", fmt.Errorf("%s in %s reported no %s", f.peer, f.pkg, f.metric)
+	}
+	if peer == 0 { // a share may be none at all
+		return fmt.Sprintf("%s | %s 0 %s", line, f.peerName, f.unit), nil
 	}
 	return fmt.Sprintf("%s | %s %.4g %s | %.3g", line, f.peerName, peer*f.scale, f.unit, own/peer), nil
 }

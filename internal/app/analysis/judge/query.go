@@ -254,6 +254,9 @@ func because(why string) string {
 // judgeValue is the answer for an expression at a sink: words name the kind of
 // safe pattern.
 func (q *query) judgeValue(n *code.Node, constant, clean string) answer {
+	if n == nil {
+		return unknown()
+	}
 	v := q.flow.Value(n, q.use())
 	switch v.Kind {
 	case flow.Constant:

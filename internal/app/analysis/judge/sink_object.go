@@ -292,7 +292,7 @@ func (q *query) javaXML(n, input *code.Node) (answer, bool) {
 	}
 	hardened := ""
 	scope.Walk(func(k *code.Node) bool {
-		if k.Op == code.Call && (k.Method() == "setFeature" || k.Method() == "setProperty" || k.Method() == "setAttribute") && len(k.Args()) == 2 {
+		if k.Op == code.Call && (k.Method() == "setFeature" || k.Method() == "setProperty" || k.Method() == "setAttribute") && k.Arg(0) != nil && k.Arg(1) != nil {
 			r := k.Receiver()
 			name := k.Arg(0).Text
 			if k.Arg(0).Op == code.Member {

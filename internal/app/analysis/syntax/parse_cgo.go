@@ -29,6 +29,11 @@ extern bool ts_node_is_extra(TSNode node);
 extern bool ts_node_is_error(TSNode node);
 extern uint32_t ts_node_descendant_count(TSNode node);
 
+extern void ts_set_allocator(void *(*malloc)(size_t), void *(*calloc)(size_t, size_t), void *(*realloc)(void *, size_t), void (*free)(void *));
+
+// The binding has C call Go for each allocation, which only calls C again.
+static void rsolv_plain_allocator(void) { ts_set_allocator(NULL, NULL, NULL, NULL); }
+
 // The layout of Node in tree.go.
 typedef struct {
 	uint32_t start, end, row, end_row, parent, first, next;
@@ -135,7 +140,10 @@ func engineOf(language Language, file string, source []byte) *engine {
 	return engines[name]
 }
 
+var plainAllocator sync.Once
+
 func (e *engine) init() {
+	plainAllocator.Do(func() { C.rsolv_plain_allocator() })
 	language := ts.NewLanguage(e.load())
 	// Kind 0 is what the grammar could not read.
 	e.grammar.kinds = []string{"ERROR"}

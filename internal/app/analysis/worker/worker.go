@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -67,9 +68,20 @@ func Run(job *Job) Result {
 			out.Verdicts[i] = judge.NotJudged(finding, "the file's other findings took too long")
 			continue
 		}
-		out.Verdicts[i] = f.Judge(finding)
+		out.Verdicts[i] = judgeOne(f, finding)
 	}
 	return out
+}
+
+// judgeOne keeps a fault of ours from costing the file's other findings.
+func judgeOne(f *judge.File, finding judge.Finding) (v judge.Verdict) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			_, _ = fmt.Fprintf(os.Stderr, "judging a finding of type %s panicked: %v\n%s", judge.TypeOf(finding.Type), cause, debug.Stack())
+			v = judge.NotJudged(finding, ErrFailed.Error())
+		}
+	}()
+	return f.Judge(finding)
 }
 
 func place(r *insert.Request) Result {
