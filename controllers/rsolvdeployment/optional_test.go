@@ -1,6 +1,7 @@
 package rsolvdeployment
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -95,9 +96,18 @@ func (f *fixture) crd(name string) *apiextensionsv1.CustomResourceDefinition {
 	return crd
 }
 
-// remove deletes a CRD and waits until it is gone.
+// remove deletes a CRD and waits until it is gone. A test that fails in between
+// leaves it to the others all the same.
 func (f *fixture) remove(crd *apiextensionsv1.CustomResourceDefinition) {
 	f.t.Helper()
+	f.t.Cleanup(func() {
+		again := &apiextensionsv1.CustomResourceDefinition{
+			ObjectMeta: metav1.ObjectMeta{Name: crd.Name, Labels: crd.Labels, Annotations: crd.Annotations}, Spec: crd.Spec,
+		}
+		if err := f.client.Create(context.Background(), again); err != nil && !apierrors.IsAlreadyExists(err) {
+			f.t.Error(err)
+		}
+	})
 	f.must(f.client.Delete(f.t.Context(), &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: crd.Name}}))
 	testenv.Eventually(f.t, func() error {
 		err := f.client.Get(f.t.Context(), client.ObjectKeyFromObject(crd), &apiextensionsv1.CustomResourceDefinition{})

@@ -1,9 +1,11 @@
 package rsolvdeployment
 
 import (
+	"math"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +22,7 @@ func TestAutoscalerHandOverDropsNoPod(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t).secrets().create().ready()
+			fewest := f.watchReplicas()
 			f.edit(autoscaled)
 			f.reconcile()
 			f.wantReplicas(2)
@@ -46,11 +49,39 @@ func TestAutoscalerHandOverDropsNoPod(t *testing.T) {
 			if got := f.names(workload.HorizontalPodAutoscalerKind); got != nil {
 				t.Errorf("autoscalers left: %v", got)
 			}
+			if got := fewest(); got != 2 {
+				t.Errorf("on the way there and back the Deployment once had %d pods", got)
+			}
 			f.scaleDeployment(1) // nobody's number now
 			f.restart(f.client)
 			f.reconcile()
 			f.wantReplicas(want)
 		})
+	}
+}
+
+// watchReplicas returns the fewest pods that any version of the Deployment had
+// from now until it is asked: a drop would not show in the last one.
+func (f *fixture) watchReplicas() (fewest func() int32) {
+	f.t.Helper()
+	watcher, err := f.client.(client.WithWatch).Watch(f.t.Context(), &appsv1.DeploymentList{}, client.InNamespace(f.key.Namespace))
+	f.must(err)
+	return func() int32 {
+		f.t.Helper()
+		last, least := f.deployment().ResourceVersion, int32(math.MaxInt32)
+		for event := range watcher.ResultChan() {
+			deployment, ok := event.Object.(*appsv1.Deployment)
+			if !ok || deployment.Spec.Replicas == nil {
+				f.t.Fatalf("watching the Deployment: %+v", event.Object)
+			}
+			least = min(least, *deployment.Spec.Replicas)
+			if deployment.ResourceVersion == last {
+				watcher.Stop()
+				return least
+			}
+		}
+		f.t.Fatal("the watch ended early")
+		return 0
 	}
 }
 
