@@ -133,6 +133,10 @@ demo-down: ## Remove what the demo made.
 cluster-up: ## Start a one-node Kubernetes cluster on this machine (Debian, root).
 	@go run ./hack/cluster up
 
+.PHONY: monitoring-up
+monitoring-up: cluster-up ## Start prometheus-operator, Prometheus and Alertmanager in it.
+	@go run ./hack/cluster monitoring
+
 .PHONY: cluster-down
 cluster-down: ## Stop the cluster and leave nothing behind.
 	@go run ./hack/cluster down

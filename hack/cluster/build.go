@@ -16,7 +16,39 @@ import (
 const (
 	kubernetesVersion = "v1.37.2"
 	etcdVersion       = "v3.6.5"
+	operatorVersion   = "v0.93.0"
+	// prometheusVersion is that of the Go module; v0.310.0 is Prometheus 3.10.0.
+	prometheusVersion = "v0.310.0"
+	// alertmanagerVersion is the last one whose web interface lies in the module
+	// as Go code: newer ones do not build without Node.js.
+	alertmanagerVersion = "v0.31.1"
+	blackboxVersion     = "v0.28.0"
 )
+
+// goModule is a published module that programs are built from; name is that of
+// its files in modules/.
+type goModule struct{ name, path, version string }
+
+var goModules = []goModule{
+	{"k8s", "k8s.io/kubernetes", kubernetesVersion},
+	{"etcd", "go.etcd.io/etcd/server/v3", etcdVersion},
+	{"prometheus-operator", "github.com/prometheus-operator/prometheus-operator", operatorVersion},
+	{"prometheus", "github.com/prometheus/prometheus", prometheusVersion},
+	{"alertmanager", "github.com/prometheus/alertmanager", alertmanagerVersion},
+	{"blackbox", "github.com/prometheus/blackbox_exporter", blackboxVersion},
+}
+
+func moduleNamed(name string) (goModule, error) {
+	at := slices.IndexFunc(goModules, func(m goModule) bool { return m.name == name })
+	if at < 0 {
+		known := make([]string, 0, len(goModules))
+		for _, m := range goModules {
+			known = append(known, m.name)
+		}
+		return goModule{}, fmt.Errorf("unknown module %q: choose among %s", name, strings.Join(known, ", "))
+	}
+	return goModules[at], nil
+}
 
 // The modules the binaries are built from, with every dependency pinned. A
 // folder with a go.mod cannot be embedded, hence the file names; `pin` renews
@@ -44,7 +76,22 @@ var programs = []program{
 	{"kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy", "k8s", "about 20 s"},
 }
 
-// binaryDir is the folder of the built binaries: one for each pair of versions.
+// dir is the folder that the program is kept in: one for each pair of versions
+// of Kubernetes and etcd, and one for each version of any other module.
+func (p program) dir(cache string) string {
+	if p.module == "k8s" || p.module == "etcd" {
+		return binaryDir(cache)
+	}
+	module, err := moduleNamed(p.module)
+	if err != nil {
+		panic(err) // a slip in the table of programs
+	}
+	return filepath.Join(cache, module.name+"-"+module.version)
+}
+
+func (p program) path(cache string) string { return filepath.Join(p.dir(cache), p.name) }
+
+// binaryDir is the folder of the Kubernetes binaries and etcd.
 func binaryDir(cache string) string {
 	return filepath.Join(cache, "k8s-"+kubernetesVersion+"-etcd-"+etcdVersion)
 }
@@ -70,16 +117,17 @@ func choosePrograms(names []string) ([]program, error) {
 		return programs, nil
 	}
 	var chosen []program
+	all := slices.Concat(programs, monitoringPrograms)
 	for _, name := range names {
-		at := slices.IndexFunc(programs, func(p program) bool { return p.name == name })
+		at := slices.IndexFunc(all, func(p program) bool { return p.name == name })
 		if at < 0 {
-			known := make([]string, 0, len(programs))
-			for _, p := range programs {
+			known := make([]string, 0, len(all))
+			for _, p := range all {
 				known = append(known, p.name)
 			}
 			return nil, fmt.Errorf("unknown binary %q: choose among %s", name, strings.Join(known, ", "))
 		}
-		chosen = append(chosen, programs[at])
+		chosen = append(chosen, all[at])
 	}
 	return chosen, nil
 }
@@ -87,9 +135,8 @@ func choosePrograms(names []string) ([]program, error) {
 // buildPrograms builds what is not there yet. A lock keeps two builds apart;
 // a binary appears under its name only when it is whole.
 func buildPrograms(ctx context.Context, out *progress, cache string, chosen []program) error {
-	dir := binaryDir(cache)
 	missing := func() []program {
-		return slices.DeleteFunc(slices.Clone(chosen), func(p program) bool { return executable(filepath.Join(dir, p.name)) })
+		return slices.DeleteFunc(slices.Clone(chosen), func(p program) bool { return executable(p.path(cache)) })
 	}
 	if len(missing()) == 0 {
 		return nil
@@ -97,7 +144,7 @@ func buildPrograms(ctx context.Context, out *progress, cache string, chosen []pr
 	if err := checkGo(); err != nil {
 		return err
 	}
-	unlock, err := lockFile(filepath.Join(dir, ".lock"), func() { out.say("waiting for another build of the Kubernetes binaries") })
+	unlock, err := lockFile(filepath.Join(chosen[0].dir(cache), ".lock"), func() { out.say("waiting for another build of the same binaries") })
 	if err != nil {
 		return err
 	}
@@ -124,17 +171,20 @@ func executable(path string) bool {
 }
 
 func buildProgram(ctx context.Context, cache string, p program) error {
-	source := filepath.Join(binaryDir(cache), "src", p.module)
+	source := filepath.Join(p.dir(cache), "src", p.module)
 	if err := writeModule(source, p.module); err != nil {
 		return err
 	}
-	return goBuild(ctx, source, filepath.Join(binaryDir(cache), p.name), kubernetesLinkFlags(p.module), p.pkg)
+	return goBuild(ctx, source, p.path(cache), linkFlags(p.module), p.pkg)
 }
 
-// kubernetesLinkFlags stamps the version, which the API server answers with
-// and clients compare.
-func kubernetesLinkFlags(module string) string {
-	flags := "-s -w"
+// linkFlags stamps the version, which the API server answers with and clients
+// compare, and which Prometheus and its companions tell as build_info.
+func linkFlags(module string) string {
+	const flags = "-s -w"
+	if release := monitoringRelease(module); release != "" {
+		return flags + " -X github.com/prometheus/common/version.Version=" + release
+	}
 	if module != "k8s" {
 		return flags
 	}

@@ -24,6 +24,8 @@ const usage = `usage: go run ./hack/cluster COMMAND
   up                  start the cluster, or check and repair the one that runs
   down                stop it and remove every trace
   status              one line a component; exit code 1 unless all is well
+  monitoring          start prometheus-operator, Prometheus, Alertmanager and the
+                      blackbox exporter in it, or check those that run
   check               run a pod that reaches the API server, PostgreSQL and itself
   env                 shell lines: eval "$(go run ./hack/cluster env)"
   load IMAGE.tar…     import image tar files (OCI layout or docker save)
@@ -33,7 +35,7 @@ const usage = `usage: go run ./hack/cluster COMMAND
   psql [ARGS…]        psql in the cluster's database
   postgres-stop       stop the PostgreSQL server, as in an outage
   postgres-start      start it again
-  pin K8S ETCD        renew hack/cluster/modules for these versions
+  pin MODULE VERSION  renew a module of hack/cluster/modules for a version
 
 settings, from the environment (see docs/local-cluster.md):
 `
@@ -72,6 +74,7 @@ func dispatch(ctx context.Context, args []string) error {
 	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin"); err != nil {
 		return fmt.Errorf("extending PATH: %w", err)
 	}
+	keepToOurselves()
 	clock := time.Now //nolint:forbidigo // the one clock of this program; everything below is given it
 	out := &progress{out: os.Stderr, now: clock, began: clock(), terminal: isTerminal(os.Stderr)}
 	name, rest := args[0], args[1:]
@@ -86,6 +89,7 @@ func dispatch(ctx context.Context, args []string) error {
 		"down":           downCommand,
 		"status":         statusCommand,
 		"check":          checkCommand,
+		"monitoring":     monitoringCommand,
 		"env":            envCommand,
 		"load":           loadCommand,
 		"psql":           psqlCommand,

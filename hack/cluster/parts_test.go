@@ -20,21 +20,19 @@ import (
 
 func TestPinnedModules(t *testing.T) {
 	t.Parallel()
-	for module, want := range map[string]string{
-		"k8s": "k8s.io/kubernetes " + kubernetesVersion, "etcd": "go.etcd.io/etcd/server/v3 " + etcdVersion,
-	} {
-		text, err := pinned.ReadFile("modules/" + module + ".mod")
+	for _, module := range goModules {
+		text, err := pinned.ReadFile("modules/" + module.name + ".mod")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(text), "require "+want+"\n") {
-			t.Errorf("modules/%s.mod does not require %s: run `go run ./hack/cluster pin %s %s`", module, want, kubernetesVersion, etcdVersion)
+		if !strings.Contains(string(text), "require "+module.path+" "+module.version+"\n") {
+			t.Errorf("modules/%s.mod does not require %s: run `go run ./hack/cluster pin %s %s`", module.name, module.path, module.name, module.version)
 		}
-		if !strings.HasPrefix(string(text), "module rsolv.local/"+module+"\n") {
-			t.Errorf("modules/%s.mod was not written by pin", module)
+		if !strings.HasPrefix(string(text), "module rsolv.local/"+module.name+"\n") {
+			t.Errorf("modules/%s.mod was not written by pin", module.name)
 		}
-		if sum, err := pinned.ReadFile("modules/" + module + ".sum"); err != nil || len(sum) == 0 {
-			t.Errorf("modules/%s.sum: %v", module, err)
+		if sum, err := pinned.ReadFile("modules/" + module.name + ".sum"); err != nil || len(sum) == 0 {
+			t.Errorf("modules/%s.sum: %v", module.name, err)
 		}
 	}
 }

@@ -9,31 +9,35 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// pin renews the pinned modules of hack/cluster/modules for two versions. The
-// constants in build.go are then changed by hand; a test compares the two.
+// pin renews the pinned files of one module for a version. The constant in
+// build.go is then changed by hand; a test compares the two.
 func pin(ctx context.Context, out *progress, args []string) error {
-	if len(args) != 2 || !strings.HasPrefix(args[0], "v1.") || !strings.HasPrefix(args[1], "v3.") {
-		return fmt.Errorf("pin wants two versions, such as: pin %s %s", kubernetesVersion, etcdVersion)
+	if len(args) != 2 || !strings.HasPrefix(args[1], "v") {
+		return fmt.Errorf("pin wants a module and a version, such as: pin k8s %s", kubernetesVersion)
 	}
 	const modules = "hack/cluster/modules"
 	if _, err := os.Stat(modules); err != nil {
 		return errors.New("pin writes hack/cluster/modules: run it at the root of the repository")
 	}
-	staging, err := stagingModules(ctx, args[0])
+	module, err := moduleNamed(args[0])
 	if err != nil {
 		return err
 	}
-	out.say("%d staging modules in Kubernetes %s", len(staging), args[0])
-	for name, text := range map[string]string{
-		"k8s":  wrapperModule("k8s", "k8s.io/kubernetes", args[0], staging),
-		"etcd": wrapperModule("etcd", "go.etcd.io/etcd/server/v3", args[1], nil),
-	} {
-		if err := out.during("pinning "+name, func() error { return tidyInto(ctx, modules, name, text) }); err != nil {
-			return fmt.Errorf("pinning %s: %w", name, err)
+	module.version = args[1]
+	var staging []string
+	if module.name == "k8s" {
+		if staging, err = stagingModules(ctx, module.version); err != nil {
+			return err
 		}
+		out.say("%d staging modules in Kubernetes %s", len(staging), module.version)
+	}
+	text := wrapperModule(module.name, module.path, module.version, staging)
+	if err := out.during("pinning "+module.name, func() error { return tidyInto(ctx, modules, module.name, text) }); err != nil {
+		return fmt.Errorf("pinning %s: %w", module.name, err)
 	}
 	return nil
 }
@@ -41,19 +45,30 @@ func pin(ctx context.Context, out *progress, args []string) error {
 // stagingModules reads from the go.mod of Kubernetes which of its modules are
 // published separately: it replaces them by folders nobody else has.
 func stagingModules(ctx context.Context, version string) ([]string, error) {
-	answer, err := run(ctx, "go", "mod", "download", "-json", "k8s.io/kubernetes@"+version)
+	found, err := download(ctx, "k8s.io/kubernetes@"+version)
 	if err != nil {
-		return nil, fmt.Errorf("fetching Kubernetes %s: %w", version, err)
+		return nil, err
 	}
-	var module struct{ GoMod string }
-	if err := json.Unmarshal([]byte(answer), &module); err != nil {
-		return nil, fmt.Errorf("reading the answer of go mod download: %w", err)
-	}
-	text, err := readFile(module.GoMod)
+	text, err := readFile(found.GoMod)
 	if err != nil {
 		return nil, fmt.Errorf("reading the go.mod of Kubernetes: %w", err)
 	}
 	return parseStaging(string(text)), nil
+}
+
+// downloaded is where the Go command keeps a module.
+type downloaded struct{ Dir, GoMod string }
+
+func download(ctx context.Context, module string) (downloaded, error) {
+	var found downloaded
+	answer, err := run(ctx, "go", "mod", "download", "-json", module)
+	if err != nil {
+		return found, fmt.Errorf("fetching %s: %w", module, err)
+	}
+	if err := json.Unmarshal([]byte(answer), &found); err != nil {
+		return found, fmt.Errorf("reading the answer of go mod download: %w", err)
+	}
+	return found, nil
 }
 
 var stagingLine = regexp.MustCompile(`(?m)^\s*(?:replace\s+)?(k8s\.io/\S+)\s+=>\s+\./staging/`)
@@ -85,7 +100,7 @@ func tidyInto(ctx context.Context, modules, name, goMod string) error {
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary folder
 	var imports strings.Builder
 	imports.WriteString("//go:build tools\n\npackage tools\n\nimport (\n")
-	for _, p := range programs {
+	for _, p := range slices.Concat(programs, monitoringPrograms) {
 		if p.module == name {
 			fmt.Fprintf(&imports, "\t_ %q\n", p.pkg)
 		}

@@ -103,6 +103,19 @@ func newAuthority(dir string, now time.Time) (*authority, error) {
 	return &authority{cert: cert, key: key}, writePair(dir, "ca", der, key)
 }
 
+// loadAuthority reads the authority of a cluster that exists.
+func loadAuthority(dir string) (*authority, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key"))
+	if err != nil {
+		return nil, fmt.Errorf("loading the certificate authority: %w", err)
+	}
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("the key of the certificate authority is a %T, which cannot sign", pair.PrivateKey)
+	}
+	return &authority{cert: pair.Leaf, key: key}, nil
+}
+
 func (ca *authority) issue(dir string, who identity, serial int64, now time.Time) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

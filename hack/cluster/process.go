@@ -99,6 +99,21 @@ func (c *cluster) start(ctx context.Context, comp component) (<-chan error, erro
 	return ended, writeFile(c.pidPath(comp.name), []byte(record), 0o644)
 }
 
+// keepToOurselves keeps the files that this program was started with, beyond
+// the standard three, from the servers that it starts: they outlive it, and
+// would hold on to them. A lock of whoever called it would never end.
+func keepToOurselves() {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return // not this system's way to tell
+	}
+	for _, entry := range open {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+}
+
 // environment is what the servers see: no proxy between them, and the CNI
 // plugins find the administration tools.
 func (c *cluster) environment() []string {
