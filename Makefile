@@ -143,6 +143,11 @@ cluster-down: ## Stop the cluster and leave nothing behind.
 
 ##@ Ship
 
+.PHONY: licenses
+licenses: ## Write dist/THIRD_PARTY_LICENSES, the notices of what both programs are built from.
+	@mkdir -p dist
+	go run ./hack/licenses ./cmd/app ./cmd/manager >dist/THIRD_PARTY_LICENSES
+
 .PHONY: image
 image: build ## Build both images as tarballs in dist/images.
 	@mkdir -p dist/images

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -109,7 +110,7 @@ func (p *program) connect(
 	if deps.TrustedProxies, err = p.trustedProxies(); err != nil {
 		return err
 	}
-	if deps.Blog, err = loadBlog(log); err != nil {
+	if deps.Blog, err = p.loadBlog(log); err != nil {
 		return err
 	}
 	deps.Tracker, deps.Collector, deps.Ledger = s.ingest.tracker, s.ingest.tracker, ledger{s.store, s.ingest.spool}
@@ -147,13 +148,23 @@ func openFlags(dir string, log *slog.Logger) (*flags.Store, error) {
 	return store, nil
 }
 
-func loadBlog(log *slog.Logger) (*blog.Blog, error) {
+// loadBlog reads the posts in the folder BLOG_DIR, or those that are compiled in.
+func (p *program) loadBlog(log *slog.Logger) (*blog.Blog, error) {
+	if dir := p.getenv(envBlogDir); dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, usagef("%s is %q, which is no folder here: mount the posts there, or correct the path", envBlogDir, dir)
+		}
+		return blog.Load(os.DirFS(dir), log)
+	}
 	folder, err := fs.Sub(content.Files, "blog")
 	if err != nil {
 		return nil, fmt.Errorf("opening the blog posts: %w", err)
 	}
 	return blog.Load(folder, log)
 }
+
+// envBlogDir names a folder of posts, which are read as the app starts.
+const envBlogDir = "BLOG_DIR"
 
 // shutdown ends everything in order: first nobody sends requests any more, then
 // the running ones end, then what they left in the queue is stored. The admin

@@ -31,7 +31,7 @@ type page struct {
 
 func parsePages() (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"home", "blog_index", "blog_post", "docs", "verify", "not_found"} {
+	for _, name := range []string{"home", "blog_index", "blog_post", "docs", "verify", "signup", "pricing", "start", "billing_done", "not_found"} {
 		t, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("parsing the page %s: %w", name, err)

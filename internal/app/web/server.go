@@ -181,6 +181,7 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /blog/rss.xml", s.blogRSS)
 	s.mux.HandleFunc("GET /static/style.css", serveStyle)
 	s.registerDocs()
+	s.registerPages()
 	s.mux.HandleFunc("/", s.notFound)
 }
 
