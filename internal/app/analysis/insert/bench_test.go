@@ -19,6 +19,7 @@ func largeSuite() string {
 
 // cpu reports the processor time of one run, whatever else runs beside it.
 func cpu(b *testing.B) func() {
+	b.Helper()
 	started := syntax.CPU()
 	return func() { b.ReportMetric(float64(syntax.CPU()-started)/1e6/float64(b.N), "cpu-ms") }
 }

@@ -53,6 +53,7 @@ func batches() []batch {
 // p95 reports the 95th percentile of the processor time that something takes,
 // the collector's included: what one core needs for it, whatever else runs.
 func p95(b *testing.B, do func()) {
+	b.Helper()
 	var took []time.Duration
 	for b.Loop() {
 		started := syntax.CPU()

@@ -23,7 +23,8 @@ func deserializeRule(q *query, n *code.Node) (answer, bool) {
 	if harmlessLoads.MatchString(chain) || method == "Decode" && q.lang() == syntax.Go || method == "Unmarshal" {
 		return safely("data alone: %s on line %d makes no objects of other classes", chain, n.Line), true
 	}
-	if q.lang() == syntax.Go || !loadCalls.MatchString(chain) && !(n.Op == code.Call && chain == "" && (method == "readObject" || method == "load" || method == "fromXML")) {
+	chained := n.Op == code.Call && chain == "" && (method == "readObject" || method == "load" || method == "fromXML")
+	if q.lang() == syntax.Go || !loadCalls.MatchString(chain) && !chained {
 		return answer{}, false
 	}
 	receiver := n.Receiver()

@@ -45,7 +45,7 @@ func sqlRule(q *query, n *code.Node) (answer, bool) {
 		return answer{}, false
 	}
 	i := 0
-	if contextCalls[method] && !(q.lang() == syntax.PHP && n.Receiver() != nil) {
+	if contextCalls[method] && (q.lang() != syntax.PHP || n.Receiver() == nil) {
 		i = 1
 	}
 	arg := n.Arg(i)
@@ -190,7 +190,8 @@ func nosqlRule(q *query, n *code.Node) (answer, bool) {
 	if n.Op == code.Pair && n.Text == "$where" {
 		return q.judgeValue(n.Kids[0], "constant value", "Safe MongoDB query"), true
 	}
-	if n.Op != code.Call && n.Op != code.New || !nosqlCalls[n.Method()] && !(n.Op == code.New && (n.Method() == "BasicDBObject" || n.Method() == "Document")) {
+	document := n.Op == code.New && (n.Method() == "BasicDBObject" || n.Method() == "Document")
+	if n.Op != code.Call && n.Op != code.New || !nosqlCalls[n.Method()] && !document {
 		return answer{}, false
 	}
 	method := n.Method()
