@@ -91,36 +91,37 @@ func TestClusterIsMadeAndOutlivesTheApp(t *testing.T) {
 	f.must(f.client.Update(t.Context(), edited))
 	f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Database.CloudNativePG.Create.StorageSize = "30Gi" })
 	f.reconcile()
-	f.wantCluster("30Gi", 3, before.GetUID())
+	f.wantCluster(3, before.GetUID())
 
 	// Another database takes the rollout; the data stay.
 	f.edit(func(rd *v1alpha1.RsolvDeployment) {
 		rd.Spec.Database = v1alpha1.Database{SecretRef: v1alpha1.SecretKeyReference{Name: "rsolv-db", Key: "database-url"}}
 	})
 	f.ready()
-	f.wantCluster("30Gi", 3, before.GetUID())
+	f.wantCluster(3, before.GetUID())
 
 	// Deleted and declared again, the app finds its data.
 	old := f.rd()
 	f.must(f.client.Delete(t.Context(), old))
 	f.collectGarbage(old.UID)
-	f.wantCluster("30Gi", 3, before.GetUID())
+	f.wantCluster(3, before.GetUID())
 	f.create(withCluster, func(rd *v1alpha1.RsolvDeployment) {
 		rd.Spec.Database.CloudNativePG.Create.StorageSize = "30Gi"
 		rd.Spec.Database.CloudNativePG.Create.Instances = 2
 	})
 	f.reconcile()
-	f.wantCluster("30Gi", 2, before.GetUID())
+	f.wantCluster(2, before.GetUID())
 	f.ready()
 }
 
-func (f *fixture) wantCluster(size string, instances int64, uid types.UID) {
+// wantCluster wants the Cluster that was made at first, grown to 30 GiB.
+func (f *fixture) wantCluster(instances int64, uid types.UID) {
 	f.t.Helper()
 	cluster := f.object(workload.ClusterKind, "rsolv-db")
 	gotSize, _, _ := unstructured.NestedString(cluster.Object, "spec", "storage", "size")
 	gotInstances, _, _ := unstructured.NestedInt64(cluster.Object, "spec", "instances")
-	if gotSize != size || gotInstances != instances || cluster.GetUID() != uid {
-		f.t.Errorf("the Cluster has %s, %d instances (same object: %t), want %s and %d", gotSize, gotInstances, cluster.GetUID() == uid, size, instances)
+	if gotSize != "30Gi" || gotInstances != instances || cluster.GetUID() != uid {
+		f.t.Errorf("the Cluster has %s, %d instances (same object: %t), want 30Gi and %d", gotSize, gotInstances, cluster.GetUID() == uid, instances)
 	}
 }
 
