@@ -22,9 +22,9 @@ const (
 	// touch may reach a kubelet before the ConfigMap does, which then would
 	// refresh the mount with what it had.
 	settleAfter = time.Second
-	// nudgeAtLeast bounds the pause between two nudges of a pod that says that
+	// longestPause bounds the time between two nudges of a pod that says that
 	// it is behind.
-	nudgeAtLeast = 30 * time.Second
+	longestPause = 30 * time.Second
 	// freshAfter is how much later than the flags a pod must have been created
 	// to have started with them for certain. It covers the whole seconds of
 	// the two times and a kubelet whose view of the ConfigMap lags behind.
@@ -88,7 +88,7 @@ func touchFor(pod metav1.Object, digest string, since, now time.Time, behind boo
 	millis, err := strconv.ParseInt(annotations[contract.AnnotationFlagsNudgedAt], 10, 64)
 	last, pause := time.UnixMilli(millis), settleAfter
 	if settled == digest {
-		pause = min(max(last.Sub(since), settleAfter), nudgeAtLeast)
+		pause = min(max(last.Sub(since), settleAfter), longestPause)
 	}
 	if left := last.Add(pause).Sub(now); err == nil && 0 < left && left <= pause {
 		return nil, left
