@@ -94,6 +94,7 @@ conformance: ## Give what is rendered to prometheus-operator's admission code an
 e2e: ## The stories, in a real cluster. RUN=<regexp> runs a part, with -v.
 	@go run ./hack/cluster binaries kubectl
 	go test -tags e2e -count 1 -timeout 30m $(if $(RUN),-v -run '$(RUN)') ./test/e2e
+	$(if $(RUN),,RSOLV_TEST_KILLS=30 go test -count 1 -timeout 15m -run '^TestKill$$' ./cmd/app)
 
 .PHONY: verify
 verify: $(BIN)/controller-gen $(BIN)/sqlc $(BIN)/kustomize lint ## Check that generated files are current and the code is clean.
