@@ -93,7 +93,7 @@ conformance: ## Give what is rendered to prometheus-operator's admission code an
 .PHONY: e2e
 e2e: ## The stories, in a real cluster. RUN=<regexp> runs a part, with -v.
 	@go run ./hack/cluster binaries kubectl
-	go test -tags e2e -count 1 -timeout 30m $(if $(RUN),-v -run '$(RUN)') ./test/e2e
+	go test -tags e2e -count 1 -timeout 50m $(if $(RUN),-v -run '$(RUN)') ./test/e2e
 	$(if $(RUN),,RSOLV_TEST_KILLS=30 go test -count 1 -timeout 15m -run '^TestKill$$' ./cmd/app)
 
 .PHONY: verify

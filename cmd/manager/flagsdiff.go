@@ -95,7 +95,7 @@ func diffApps(ctx context.Context, o *flagsDiffOptions, declared []*v1alpha1.Fea
 	var metrics *os.File
 	if o.metrics != "" {
 		var err error
-		if metrics, err = os.Create(o.metrics); err != nil { //nolint:gosec // the user's own choice of file
+		if metrics, err = os.Create(o.metrics); err != nil {
 			return err
 		}
 		defer metrics.Close() //nolint:errcheck // a failed write has been told
@@ -197,7 +197,7 @@ func replace(existing []v1alpha1.FeatureFlag, declared []*v1alpha1.FeatureFlag, 
 func (d *appDiff) sample(ctx context.Context) ([]contract.FlagsSample, error) {
 	var samples []contract.FlagsSample
 	for _, name := range d.o.samples {
-		raw, err := os.ReadFile(name)
+		raw, err := os.ReadFile(name) //nolint:gosec // the user's own choice of file
 		if err != nil {
 			return nil, err // the error names operation and file
 		}

@@ -127,7 +127,7 @@ func TestMissingDeploymentIsWaitedFor(t *testing.T) {
 	if !strings.Contains(message, `there is no RsolvDeployment "rsolv" in this namespace`) {
 		t.Errorf("Ready says %q", message)
 	}
-	c.waitsByItself("small", v1alpha1.ReasonDeploymentMissing)
+	c.waitsByItself(v1alpha1.ReasonDeploymentMissing)
 	c.waitFor("small", v1alpha1.ConditionRulesApplied, metav1.ConditionUnknown, v1alpha1.ReasonNotEvaluated)
 	c.waitFor("small", v1alpha1.ConditionDashboardApplied, metav1.ConditionUnknown, v1alpha1.ReasonNotEvaluated)
 	if _, err := c.rule("small"); !apierrors.IsNotFound(err) {
@@ -149,8 +149,9 @@ func TestMissingDeploymentIsWaitedFor(t *testing.T) {
 
 // waitsByItself checks that nobody is told to act: a pipeline that applies the
 // app next must not give up here.
-func (c *cluster) waitsByItself(name, reason string) {
+func (c *cluster) waitsByItself(reason string) {
 	c.tb.Helper()
+	const name = "small"
 	c.waitFor(name, v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason)
 	if stalled := apimeta.FindStatusCondition(c.baseline(name).Status.Conditions, v1alpha1.ConditionStalled); stalled != nil {
 		c.tb.Errorf("%s is stalled: %+v", name, stalled)

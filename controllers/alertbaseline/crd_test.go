@@ -67,7 +67,7 @@ func TestMonitoringCRDComesAndGoes(t *testing.T) {
 		}
 		c.waitFor("small", v1alpha1.ConditionDashboardApplied, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 		c.waitFor("small", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonCRDsMissing)
-		c.waitsByItself("small", v1alpha1.ReasonCRDsMissing)
+		c.waitsByItself(v1alpha1.ReasonCRDsMissing)
 
 		install()
 		c.waitReady("small")

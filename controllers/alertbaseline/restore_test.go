@@ -131,7 +131,7 @@ func TestPreviousBaselineIsWaitedFor(t *testing.T) {
 	if want := `belongs to the AlertBaseline small that was deleted and is being garbage-collected`; !strings.Contains(message, want) {
 		t.Errorf("Ready says %q, want %q", message, want)
 	}
-	c.waitsByItself("small", v1alpha1.ReasonAwaitingDeletion)
+	c.waitsByItself(v1alpha1.ReasonAwaitingDeletion)
 	if diff := cmp.Diff(left, c.content()); diff != "" {
 		t.Errorf("what is being deleted was written:\n%s", diff)
 	}

@@ -34,7 +34,7 @@ func newAlertmanager(t *testing.T) *alertmanager {
 			t.Fatal("Alertmanager is not in PATH: run hack/deps.sh amtool")
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func newAlertmanager(t *testing.T) *alertmanager {
 	a := &alertmanager{url: "http://" + address, config: filepath.Join(t.TempDir(), "alertmanager.yml")}
 	a.write(t, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
 	var output bytes.Buffer
-	command := exec.Command(binary, "--config.file="+a.config, "--storage.path="+t.TempDir(), "--web.listen-address="+address, "--cluster.listen-address=") //nolint:gosec,noctx // stopped below
+	command := exec.Command(binary, "--config.file="+a.config, "--storage.path="+t.TempDir(), "--web.listen-address="+address, "--cluster.listen-address=") //nolint:noctx // stopped below
 	command.Stdout, command.Stderr = &output, &output
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

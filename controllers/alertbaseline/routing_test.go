@@ -134,7 +134,7 @@ func TestMissingSecretKeepsTheRest(t *testing.T) {
 		t.Errorf("RoutingApplied says %q", message)
 	}
 	c.waitFor("small", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretMissing)
-	c.waitsByItself("small", v1alpha1.ReasonSecretMissing)
+	c.waitsByItself(v1alpha1.ReasonSecretMissing)
 	if text := c.routesText(); !strings.Contains(text, "oncall@example.com") || strings.Contains(text, "pagerduty") {
 		t.Errorf("the routes are %s", text)
 	}

@@ -116,10 +116,12 @@ const retry = 5 * time.Second
 func (a *announcer) Start(ctx context.Context) error {
 	for {
 		err := a.announce(ctx)
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return nil
 		}
-		ctrl.LoggerFrom(ctx).Error(err, "the admission webhook is not in use yet")
+		if ctx.Err() == nil {
+			ctrl.LoggerFrom(ctx).Error(err, "the admission webhook is not in use yet")
+		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -75,12 +75,16 @@ func run(ctx context.Context) error {
 // result maps a benchmark's name to its metrics.
 type result map[string]map[string]float64
 
+func clusterUp(ctx context.Context) bool {
+	return os.Getenv("KUBECONFIG") != "" || exec.CommandContext(ctx, "go", "run", "./hack/cluster", "status").Run() == nil
+}
+
 // measure returns nil for a figure that needs a cluster where none is up.
 func (f figure) measure(ctx context.Context) (result, error) {
 	if f.cluster == "" {
 		return measure(ctx, f.pkg)
 	}
-	if os.Getenv("KUBECONFIG") == "" && exec.CommandContext(ctx, "go", "run", "./hack/cluster", "status").Run() != nil {
+	if !clusterUp(ctx) {
 		return nil, nil //nolint:nilnil // absence is an answer
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "e2e", "-count", "1", "-timeout", "20m", "-v", "-run", f.cluster, f.pkg) //nolint:gosec // packages of the table above

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -47,7 +48,7 @@ func TestFlagsPropagateWithinSeconds(t *testing.T) {
 	report("FlagPropagation", took)
 
 	// What would the next flip change for those who asked lately? The pods know.
-	awaitStatus(t, app, "/blog", http.StatusNotFound, 10*time.Second)
+	awaitBlog(t, app, http.StatusNotFound, 10*time.Second)
 	next := filepath.Join(t.TempDir(), "new.yaml")
 	if err := os.WriteFile(next, []byte(flagOf(app, "blog", "enabled")), 0o600); err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ spec:
 	var ip string
 	eventually(t, time.Minute, func() error {
 		ip = kubectl(t, "get", "pod/"+name, "-o", "jsonpath={.status.podIP}")
-		_, err := askFlags(ip)
+		_, err := askFlags(t.Context(), ip)
 		return err
 	})
 	var took []time.Duration
@@ -117,17 +118,17 @@ func TestPodsKeepTheirFlagsWithoutTheManager(t *testing.T) {
 	newApp(t, app, "sk_test_4eC39HqLyjWD")
 	waitCondition(t, "rd/"+app, "Ready", "True")
 	apply(t, flagOf(app, "blog", "enabled"))
-	awaitStatus(t, app, "/blog", http.StatusOK, 20*time.Second)
+	awaitBlog(t, app, http.StatusOK, 20*time.Second)
 	scaleManager(t, 0)
 	t.Cleanup(func() { scaleManager(t, 1) })
 	before := podNames(t, app)
-	for _, pod := range strings.Fields(before) {
+	for pod := range strings.FieldsSeq(before) {
 		kubectl(t, "delete", "pod", pod, "--wait")
 	}
 	if _, err := cluster.Kubectl(t.Context(), nil, "-n", harness.Namespace, "rollout", "status", "deployment/"+app, "--timeout=120s"); err != nil {
 		t.Fatal(err)
 	}
-	awaitStatus(t, app, "/blog", http.StatusOK, 10*time.Second)
+	awaitBlog(t, app, http.StatusOK, 10*time.Second)
 	for range 10 {
 		if got, err := status(t, app, "/blog"); err != nil || got != http.StatusOK {
 			t.Errorf("a pod that started without the manager answers %d, %v", got, err)
@@ -164,19 +165,23 @@ func awaitAcked(t *testing.T, flag, want string) {
 var impatient = &http.Client{Timeout: 2 * time.Second}
 
 // askFlags asks a pod which flags it runs.
-func askFlags(ip string) (digest string, err error) {
-	response, err := impatient.Get("http://" + ip + ":9090/flags/status")
+func askFlags(ctx context.Context, ip string) (digest string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ip+":9090/flags/status", nil)
 	if err != nil {
 		return "", err
 	}
-	defer response.Body.Close()
+	response, err := impatient.Do(request)
+	if err != nil {
+		return "", err
+	}
 	var body struct{ Digest string }
-	return body.Digest, json.NewDecoder(response.Body).Decode(&body)
+	err = json.NewDecoder(response.Body).Decode(&body)
+	return body.Digest, errors.Join(err, response.Body.Close())
 }
 
 func flagsOf(t *testing.T, ip string) string {
 	t.Helper()
-	digest, err := askFlags(ip)
+	digest, err := askFlags(t.Context(), ip)
 	if err != nil || digest == "" {
 		t.Fatalf("pod %s does not say which flags it runs: %q, %v", ip, digest, err)
 	}
@@ -190,7 +195,7 @@ func untilAll(t *testing.T, pods []string, before string) time.Duration {
 	for {
 		digests := map[string]bool{}
 		for _, ip := range pods {
-			digest, err := askFlags(ip)
+			digest, err := askFlags(t.Context(), ip)
 			if err != nil {
 				digest = before
 			}

@@ -89,9 +89,10 @@ func status(t *testing.T, app, path string) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// awaitStatus waits for a status of a path.
-func awaitStatus(t *testing.T, app, path string, want int, limit time.Duration) {
+// awaitBlog waits for a status of the blog.
+func awaitBlog(t *testing.T, app string, want int, limit time.Duration) {
 	t.Helper()
+	const path = "/blog"
 	eventually(t, limit, func() error {
 		got, err := status(t, app, path)
 		if err != nil {

@@ -56,7 +56,7 @@ func TestOutage_FlagNameMismatch(t *testing.T) {
 
 	apply(t, flagOf(app, "blog", "enabled"))
 	waitCondition(t, "rd/"+app, "Ready", "True")
-	awaitStatus(t, app, "/blog", http.StatusOK, 10*time.Second)
+	awaitBlog(t, app, http.StatusOK, 10*time.Second)
 	stop := hammer(t, app)
 
 	// The same mistake in the life of the app: the next version is held, the
@@ -65,7 +65,7 @@ func TestOutage_FlagNameMismatch(t *testing.T) {
 	kubectl(t, "delete", "ff/"+app+"-blog")
 	mustName(t, waitCondition(t, "rd/"+app, "FlagsReady", "False"),
 		`image needs flag "blog", whose FeatureFlag was deleted; its last definition goes on being served`)
-	awaitStatus(t, app, "/blog", http.StatusOK, 10*time.Second)
+	awaitBlog(t, app, http.StatusOK, 10*time.Second)
 	kubectl(t, "patch", "rd/"+app, "--type=merge", "-p", `{"spec":{"resources":{"requests":{"cpu":"50m"}}}}`)
 	waitCondition(t, "rd/"+app, "Ready", "False")
 	waitCondition(t, "rd/"+app, "Available", "True")
@@ -74,7 +74,7 @@ func TestOutage_FlagNameMismatch(t *testing.T) {
 	}
 	apply(t, flagOf(app, "blog", "enabled"))
 	waitCondition(t, "rd/"+app, "Ready", "True")
-	awaitStatus(t, app, "/blog", http.StatusOK, 10*time.Second)
+	awaitBlog(t, app, http.StatusOK, 10*time.Second)
 	unharmed(t, stop)
 }
 

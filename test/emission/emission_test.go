@@ -77,7 +77,7 @@ func read(t *testing.T) map[string]map[string]bool {
 		}
 	}
 	for _, file := range files {
-		raw, err := os.ReadFile(file) //nolint:gosec // the files of the pattern above
+		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func read(t *testing.T) map[string]map[string]bool {
 		if err := yaml.UnmarshalStrict(raw, baseline); err != nil {
 			t.Fatal(err)
 		}
-		result := alerts.Rules(baseline, time.Now()) //nolint:forbidigo // which hours is no matter here
+		result := alerts.Rules(baseline, time.Now())
 		for _, group := range result.Groups {
 			for i := range group.Rules {
 				take(group.Rules[i].Expr)
@@ -136,11 +136,11 @@ func start(t *testing.T) running {
 		}
 	})
 	r := running{"http://" + public, "http://" + admin}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) { //nolint:forbidigo // a limit on waiting
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		if status, _ := r.ask(t, http.MethodGet, r.admin+contract.ReadyPath, "", nil); status == http.StatusOK {
 			return r
 		}
-		if time.Now().After(deadline) { //nolint:forbidigo // a limit on waiting
+		if time.Now().After(deadline) {
 			t.Fatal("the app does not become ready")
 		}
 	}
@@ -192,8 +192,8 @@ func (r running) live(t *testing.T) {
 		`{"file":"a.js","content":"eval(req.body.x)","vulnerabilityType":"eval-injection"}`, key); status != http.StatusOK {
 		t.Fatalf("validating: %d %s", status, text)
 	}
-	event := fmt.Sprintf(`{"id":"evt_1","object":"event","type":"product.created","created":%d,"data":{"object":{}}}`, time.Now().Unix()) //nolint:forbidigo // Stripe's clock
-	at := fmt.Sprint(time.Now().Unix())                                                                                                   //nolint:forbidigo // Stripe's clock
+	event := fmt.Sprintf(`{"id":"evt_1","object":"event","type":"product.created","created":%d,"data":{"object":{}}}`, time.Now().Unix())
+	at := fmt.Sprint(time.Now().Unix())
 	code := hmac.New(sha256.New, []byte(secret))
 	code.Write([]byte(at + "." + event))
 	signed := map[string]string{"Stripe-Signature": "t=" + at + ",v1=" + hex.EncodeToString(code.Sum(nil))}

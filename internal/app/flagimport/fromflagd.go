@@ -205,35 +205,45 @@ func (r *rewriter) operation(tree map[string]any, name string, arguments any) (a
 	}
 	switch {
 	case name == "if" || name == "?:":
-		for i := range list {
-			if i%2 == 0 && i != len(list)-1 {
-				continue // a condition
-			}
-			renamed, err := r.result(list[i])
-			if err != nil {
-				return nil, err
-			}
-			list[i] = renamed
-		}
-		return map[string]any{name: list}, nil
+		return map[string]any{name: list}, r.branches(list)
 	case name == "fractional":
-		for _, argument := range list {
-			share, ok := argument.([]any)
-			if !ok || len(share) == 0 {
-				continue // what is counted by
-			}
-			renamed, err := r.result(share[0])
-			if err != nil {
-				return nil, err
-			}
-			share[0] = renamed
-		}
-		return map[string]any{name: list}, nil
+		return map[string]any{name: list}, r.shares(list)
 	case slices.Contains(truths, name):
 		return map[string]any{"if": []any{tree, r.names["true"], r.names["false"]}}, nil
 	default:
 		return nil, fmt.Errorf("its rules compute the name of a variant by %q, and variants have to be renamed: rename them first", name)
 	}
+}
+
+// branches renames what a condition leads to, in place.
+func (r *rewriter) branches(list []any) error {
+	for i := range list {
+		if i%2 == 0 && i != len(list)-1 {
+			continue // a condition
+		}
+		renamed, err := r.result(list[i])
+		if err != nil {
+			return err
+		}
+		list[i] = renamed
+	}
+	return nil
+}
+
+// shares renames what is handed out by percentage, in place.
+func (r *rewriter) shares(list []any) error {
+	for _, argument := range list {
+		share, ok := argument.([]any)
+		if !ok || len(share) == 0 {
+			continue // what is counted by
+		}
+		renamed, err := r.result(share[0])
+		if err != nil {
+			return err
+		}
+		share[0] = renamed
+	}
+	return nil
 }
 
 // named are subjects with the texts that rules compare with, as targeting keys

@@ -12,22 +12,23 @@ import (
 func TestFrameworkDetect(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dbtest.URL(t), nil)
-	for body, want := range map[string]struct {
+	for _, c := range []struct {
+		body   string
 		status int
 		text   string
 	}{
-		`{"packageJson":{"name":"x","devDependencies":{"vitest":"^1.2.3","jest":"29"}}}`: {200, `{"framework":"vitest","version":"1.2.3","testDir":"test/","compatibleWith":["jest"]}`},
-		`{"configFiles":["pytest.ini"]}`:                                                 {200, `{"framework":"pytest","version":null,"testDir":"tests/","compatibleWith":[]}`},
-		`{}`:                                                                             {400, "Nothing to look at"},
-		`{"gemfile":"","configFiles":[]}`:                                                {400, "Nothing to look at"},
-		`{"packageJson":{}}`:                                                             {422, "No test framework detected"},
-		`{"composerJson":{"require":{}},"mixExs":"x"}`:                                   {400, "Nothing to look at"},
-		`{"configFiles":["phpunit.xml"],"pomXml":"<xml>"}`:                               {422, "No test framework detected"},
-		`{"gemfile":7}`:                                                                  {422, "gemfile must be of the JSON type string"},
+		{`{"packageJson":{"name":"x","devDependencies":{"vitest":"^1.2.3","jest":"29"}}}`, 200, `{"framework":"vitest","version":"1.2.3","testDir":"test/","compatibleWith":["jest"]}`},
+		{`{"configFiles":["pytest.ini"]}`, 200, `{"framework":"pytest","version":null,"testDir":"tests/","compatibleWith":[]}`},
+		{`{}`, 400, "Nothing to look at"},
+		{`{"gemfile":"","configFiles":[]}`, 400, "Nothing to look at"},
+		{`{"packageJson":{}}`, 422, "No test framework detected"},
+		{`{"composerJson":{"require":{}},"mixExs":"x"}`, 400, "Nothing to look at"},
+		{`{"configFiles":["phpunit.xml"],"pomXml":"<xml>"}`, 422, "No test framework detected"},
+		{`{"gemfile":7}`, 422, "gemfile must be of the JSON type string"},
 	} {
-		a := s.do(http.DefaultClient, http.MethodPost, "/api/v1/framework/detect", body)
-		if a.status != want.status || !strings.Contains(a.body, want.text) {
-			t.Errorf("%s: %d %s", body, a.status, a.body)
+		a := s.do(http.DefaultClient, http.MethodPost, "/api/v1/framework/detect", c.body)
+		if a.status != c.status || !strings.Contains(a.body, c.text) {
+			t.Errorf("%s: %d %s", c.body, a.status, a.body)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -11,8 +12,8 @@ func objectSchema(description string, required []string, properties map[string]*
 	return &huma.Schema{Type: huma.TypeObject, Description: description, Required: required, Properties: properties}
 }
 
-func described(kind, description string) *huma.Schema {
-	return &huma.Schema{Type: kind, Description: description}
+func described(description string) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Description: description}
 }
 
 func enumOf(description string, values ...any) *huma.Schema {
@@ -23,8 +24,8 @@ func reference(name string) *huma.Schema { return &huma.Schema{Ref: "#/component
 
 // ofrepSchemas are the protocol's shapes, as the handlers read and write them.
 func ofrepSchemas() map[string]*huma.Schema {
-	key := described(huma.TypeString, "The flag's key.")
-	details := described(huma.TypeString, "What is wrong and what to do, for people.")
+	key := described("The flag's key.")
+	details := described("What is wrong and what to do, for people.")
 	metadata := &huma.Schema{
 		Type: huma.TypeObject, Description: "What travels with the flag.",
 		AdditionalProperties: &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeBoolean}, {Type: huma.TypeString}, {Type: huma.TypeNumber}}},
@@ -40,12 +41,12 @@ func ofrepSchemas() map[string]*huma.Schema {
 				Type:                 huma.TypeObject,
 				Description:          "targetingKey, and attributes that rules ask for. Flags without rules answer without a targetingKey too.",
 				Required:             []string{"targetingKey"},
-				Properties:           map[string]*huma.Schema{"targetingKey": described(huma.TypeString, "Identifies the subject, for example customer:42.")},
+				Properties:           map[string]*huma.Schema{"targetingKey": described("Identifies the subject, for example customer:42.")},
 				AdditionalProperties: true,
 			},
 		}),
 		"EvaluationSuccess": objectSchema("A flag's value. Without one the default in the client's code applies.", []string{"key", "reason"}, map[string]*huma.Schema{
-			"key": key, "variant": described(huma.TypeString, "The chosen variant."), "metadata": metadata,
+			"key": key, "variant": described("The chosen variant."), "metadata": metadata,
 			"reason": enumOf("OpenFeature's reason. UNKNOWN with metadata.reason DEFAULT: no rule applied.", "STATIC", "TARGETING_MATCH", "SPLIT", "DISABLED", "UNKNOWN"),
 			"value":  {Description: "A boolean, text, number or mapping.", OneOf: []*huma.Schema{{Type: huma.TypeBoolean}, {Type: huma.TypeString}, {Type: huma.TypeNumber}, {Type: huma.TypeObject, AdditionalProperties: true}}},
 		}),
@@ -57,11 +58,11 @@ func ofrepSchemas() map[string]*huma.Schema {
 			"metadata":     metadata,
 		}),
 		"BulkFailure": objectSchema("The request as a whole cannot be used.", []string{"errorCode"}, map[string]*huma.Schema{
-			"errorCode": described(huma.TypeString, "OpenFeature's error code."), "errorDetails": details,
+			"errorCode": described("OpenFeature's error code."), "errorDetails": details,
 		}),
 		"GeneralError": objectSchema("Something went wrong here.", nil, map[string]*huma.Schema{"errorDetails": details}),
 		"EventStream": objectSchema("A stream of server-sent events.", []string{"type", "endpoint"}, map[string]*huma.Schema{
-			"type": described(huma.TypeString, "Always sse."),
+			"type": described("Always sse."),
 			"endpoint": objectSchema("Below the address of this API.", []string{"requestUri"}, map[string]*huma.Schema{
 				"requestUri": {Type: huma.TypeString, Pattern: "^/"},
 			}),
@@ -75,10 +76,7 @@ func ofrepSchemas() map[string]*huma.Schema {
 // protocol's shapes.
 func (s *server) documentOFREP() {
 	document := s.api.OpenAPI()
-	known := document.Components.Schemas.Map()
-	for name, schema := range ofrepSchemas() {
-		known[name] = schema
-	}
+	maps.Copy(document.Components.Schemas.Map(), ofrepSchemas())
 	body := func(description, schema string) *huma.Response {
 		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: reference(schema)}}}
 	}
