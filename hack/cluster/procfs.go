@@ -75,7 +75,8 @@ func (p procfs) find(pid int) (process, error) {
 // alive says whether this very process still runs.
 func (p procfs) alive(who process) bool {
 	s, err := p.stat(who.pid)
-	return err == nil && s.start == who.start && s.state != 'Z'
+	// Z is dead and not yet collected, X about to leave the list.
+	return err == nil && s.start == who.start && s.state != 'Z' && s.state != 'X'
 }
 
 // pids lists the processes of the machine.

@@ -89,6 +89,10 @@ func run(m *testing.M) (code int, err error) {
 		ErrorIfCRDPathMissing: true,
 		CRDInstallOptions:     envtest.CRDInstallOptions{Scheme: Scheme()},
 	}
+	// One API server gives addresses to the Services of all tests of a
+	// package; the usual 254 are not enough for those that begin anew for
+	// every write of the manager.
+	environment.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
 	if restConfig, err = environment.Start(); err != nil {
 		// What did start, etcd for one, must not outlive a failed start.
 		return 1, errors.Join(fmt.Errorf("starting the API server: %w", err), environment.Stop())

@@ -174,10 +174,10 @@ func Parse(language Language, file string, source []byte) (*Tree, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	parsed := e.parse(source)
+	parsed, err := e.parse(source)
 	if parsed == nil {
 		e.parser.Reset()
-		return nil, ErrTooLong
+		return nil, err
 	}
 	defer parsed.Close()
 	root := parsed.RootNode()
@@ -201,15 +201,26 @@ func Parse(language Language, file string, source []byte) (*Tree, error) {
 	return t, nil
 }
 
-// parse gives up after parseLimit.
-func (e *engine) parse(source []byte) *ts.Tree {
-	started := CPU()
-	return e.parser.ParseWithOptions(func(at int, _ ts.Point) []byte {
+// memoryEvery is how many of the parser's steps pass between two looks at the
+// memory, which cost more than looks at the clock.
+const memoryEvery = 32
+
+// parse gives up after parseLimit, or when the process has grown to
+// memoryLimit: what a grammar keeps of source with many readings grows faster
+// than any bound on the source tells. The error says which it was.
+func (e *engine) parse(source []byte) (*ts.Tree, error) {
+	started, steps, err := CPU(), 0, ErrTooLong
+	tree := e.parser.ParseWithOptions(func(at int, _ ts.Point) []byte {
 		if at >= len(source) {
 			return nil
 		}
 		return source[at:]
 	}, nil, &ts.ParseOptions{ProgressCallback: func(ts.ParseState) bool {
+		if steps++; steps%memoryEvery == 0 && resident() > memoryLimit {
+			err = ErrTooMuch
+			return true
+		}
 		return CPU()-started > parseLimit
 	}})
+	return tree, err
 }

@@ -18,6 +18,8 @@ const (
 	MaxNodes   = 700_000
 	MaxDepth   = 1_000
 	parseLimit = 400 * time.Millisecond
+	// memoryLimit is of the whole process while it parses.
+	memoryLimit = 176 << 20
 )
 
 // Why a file has no tree.
@@ -25,6 +27,7 @@ var (
 	ErrTooLarge  = errors.New("the file is too large to be parsed")
 	ErrTooDeep   = errors.New("the file is nested too deeply to be parsed")
 	ErrTooLong   = errors.New("parsing the file took too long")
+	ErrTooMuch   = errors.New("parsing the file took too much memory")
 	ErrNoGrammar = errors.New("there is no grammar for the language")
 	// ErrNoParser is what a build without cgo answers.
 	ErrNoParser = errors.New("this build has no parsers: build it with CGO_ENABLED=1 and a C compiler (make build does; hack/deps.sh gcc installs one)")
