@@ -84,15 +84,17 @@ func (d *demo) applySecret(ctx context.Context, name string, values map[string]s
 }
 
 // applySamples applies config/samples as they are but for the image, which is
-// the one just built.
+// the one just built, and the time that a later image is watched.
 func (d *demo) applySamples(ctx context.Context) error {
 	d.ran("kubectl -n " + harness.Namespace + " apply --server-side --force-conflicts -k config/samples   (image: " + d.cluster.AppImage + ")")
 	samples, err := d.cluster.Kubectl(ctx, nil, "kustomize", "config/samples")
 	if err != nil {
 		return err
 	}
-	samples, err = withImage(samples, d.cluster.AppImage)
-	if err != nil {
+	if samples, err = withImage(samples, d.cluster.AppImage); err != nil {
+		return err
+	}
+	if samples, err = withShortGate(samples); err != nil {
 		return err
 	}
 	answer, err := d.cluster.Apply(ctx, samples)

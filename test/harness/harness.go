@@ -151,7 +151,7 @@ func (c *Cluster) contentTag(program string) (string, error) {
 // Install applies the monitoring CRDs, where they are missing, and
 // dist/install.yaml, and waits for the manager.
 func (c *Cluster) Install(ctx context.Context, log io.Writer) error {
-	if _, err := c.Kubectl(ctx, nil, "get", "crd", "prometheusrules.monitoring.coreos.com"); err != nil {
+	if _, err := c.Kubectl(ctx, nil, "get", "crd", "prometheusrules.monitoring.coreos.com", "alertmanagerconfigs.monitoring.coreos.com"); err != nil {
 		if err := c.installMonitoringCRDs(ctx, log); err != nil {
 			return err
 		}
@@ -187,9 +187,14 @@ func (c *Cluster) installMonitoringCRDs(ctx context.Context, log io.Writer) erro
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(strings.TrimSpace(dir), "monitoring.coreos.com_prometheusrules.yaml")
-	_, err = c.Kubectl(ctx, nil, "apply", "--server-side", "-f", file)
-	return err
+	// What the samples become.
+	for _, kind := range []string{"prometheusrules", "alertmanagerconfigs"} {
+		file := filepath.Join(strings.TrimSpace(dir), "monitoring.coreos.com_"+kind+".yaml")
+		if _, err := c.Kubectl(ctx, nil, "apply", "--server-side", "--force-conflicts", "-f", file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Kubectl runs kubectl against the cluster and returns its output. An error

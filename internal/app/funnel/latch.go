@@ -79,9 +79,11 @@ func (l *latch) take(list []app.Calls) []app.Calls {
 		s := &l.shards[i]
 		s.mu.Lock()
 		counted := s.counted
-		if len(counted) > 0 {
-			s.counted = make(map[int64]*app.Calls, len(counted))
+		if len(counted) == 0 {
+			s.mu.Unlock()
+			continue // the map stays where it is, and so do the calls to come
 		}
+		s.counted = make(map[int64]*app.Calls, len(counted))
 		s.mu.Unlock()
 		for _, customer := range slices.Sorted(maps.Keys(counted)) {
 			l.sequence++

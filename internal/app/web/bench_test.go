@@ -155,13 +155,14 @@ func TestWarmRequestsAskNoDatabase(t *testing.T) {
 	ping()
 	s.settle()
 	const queries = "rsolv_prom_ex_ecto_query_duration_milliseconds"
-	// The tracker stores what it took, in batches, behind the request.
 	before := s.counter(queries)
-	for range 20 {
+	const warm = 200
+	for range warm {
 		ping()
 	}
 	s.settle()
-	if more := s.counter(queries) - before; more >= 20 {
-		t.Errorf("20 warm requests asked the database %v times", more)
+	// A lease of the rate limit and the like may fall into that time.
+	if more := s.counter(queries) - before; more > warm/20 {
+		t.Errorf("%d warm requests asked the database %v times", warm, more)
 	}
 }

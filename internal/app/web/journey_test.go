@@ -54,7 +54,7 @@ func TestFunnelJourney(t *testing.T) {
 	if _, err := s.store.GrantPermission(t.Context(), "c6@kiln.example", app.PermissionAdmin); err != nil {
 		t.Fatal(err)
 	}
-	s.server.keys.entries = map[string]keyEntry{}
+	s.forgetKeys()
 	ask := func() answer {
 		t.Helper()
 		a := s.get("/api/v1/funnel/summary?days=30", "X-Api-Key", keys[3])

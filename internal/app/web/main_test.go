@@ -158,7 +158,7 @@ func newPayingSite(tb testing.TB, databaseURL string, change func(*Deps), money 
 		tb.Fatal(err)
 	}
 	tb.Cleanup(s.store.Close)
-	s.startIngest(log, m)
+	s.startIngest(databaseURL, log, m)
 	folder, err := fs.Sub(content.Files, "blog")
 	if err != nil {
 		tb.Fatal(err)
@@ -204,7 +204,7 @@ func newPayingSite(tb testing.TB, databaseURL string, change func(*Deps), money 
 }
 
 // startIngest starts the way of events to the store.
-func (s *site) startIngest(log *slog.Logger, m *metrics.Metrics) {
+func (s *site) startIngest(databaseURL string, log *slog.Logger, m *metrics.Metrics) {
 	s.t.Helper()
 	var err error
 	s.spool, err = ingest.OpenEmbedded(s.t.Context(), ingest.EmbeddedOptions{
@@ -219,8 +219,13 @@ func (s *site) startIngest(log *slog.Logger, m *metrics.Metrics) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	// A store of its own, so that the queries of requests can be counted.
+	store, err := postgres.Open(s.t.Context(), postgres.Options{URL: databaseURL, PoolSize: 4})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	writer, err := ingest.NewWriter(ingest.WriterOptions{
-		Spool: s.spool, Store: s.store, Log: log, Now: time.Now, Count: m.CountEvents, Describe: postgres.Redact,
+		Spool: s.spool, Store: store, Log: log, Now: time.Now, Count: m.CountEvents, Describe: postgres.Redact,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -234,6 +239,7 @@ func (s *site) startIngest(log *slog.Logger, m *metrics.Metrics) {
 		_ = s.tracker.Close(closeCtx)
 		cancel()
 		<-ended
+		store.Close()
 		_ = s.spool.Close()
 	})
 }
@@ -345,4 +351,11 @@ func (s *site) onboard(client *http.Client, email string) string {
 		s.t.Fatalf("onboarding: %d %s", a.status, a.body)
 	}
 	return body.APIKey
+}
+
+// forgetKeys makes the next request with any key ask the database for it.
+func (s *site) forgetKeys() {
+	s.server.keys.mu.Lock()
+	defer s.server.keys.mu.Unlock()
+	clear(s.server.keys.entries)
 }
