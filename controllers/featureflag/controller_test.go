@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/yaml"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
@@ -96,24 +97,31 @@ func TestConfigMapIsRestored(t *testing.T) {
 	c.serves(want)
 	c.delete(c.configMap())
 	c.serves(want)
-	edited := c.configMap()
-	edited.Data["more.json"] = `{"flags":{"blog":{}}}`
-	if err := c.Update(t.Context(), edited); err != nil {
-		t.Fatal(err)
-	}
+	c.editConfigMap(func(data map[string]string) { data["more.json"] = `{"flags":{"blog":{}}}` })
 	testenv.Eventually(t, func() error {
 		if found := c.configMap(); len(found.Data) != 1 {
 			return fmt.Errorf("the added key is still there: %v", found.Data)
 		}
 		return nil
 	})
-	edited = c.configMap()
-	edited.Data[contract.FlagsFile] = strings.Replace(edited.Data[contract.FlagsFile], `"disabled","metadata"`, `"enabled","metadata"`, 1)
-	if err := c.Update(t.Context(), edited); err != nil {
-		t.Fatal(err)
-	}
+	c.editConfigMap(func(data map[string]string) {
+		data[contract.FlagsFile] = strings.Replace(data[contract.FlagsFile], `"disabled","metadata"`, `"enabled","metadata"`, 1)
+	})
 	c.serves(want)
 	c.quiet()
+}
+
+// editConfigMap does what a hand would, again when the controller was quicker.
+func (c *cluster) editConfigMap(change func(data map[string]string)) {
+	c.tb.Helper()
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		edited := c.configMap()
+		change(edited.Data)
+		return c.Update(c.tb.Context(), edited)
+	})
+	if err != nil {
+		c.tb.Fatal(err)
+	}
 }
 
 func TestForeignConfigMapIsLeftAlone(t *testing.T) {
@@ -184,11 +192,7 @@ func TestBadFlagKeepsItsLastGoodDefinition(t *testing.T) {
 	c.create(c.flag("third"))
 	c.awaits("third", v1alpha1.ConditionReady, "True")
 	c.serves(map[string]string{"blog": "enabled", "other": "disabled", "third": "disabled"})
-	edited := c.configMap()
-	edited.Data[contract.FlagsFile] = `{"flags":{}}`
-	if err := c.Update(t.Context(), edited); err != nil {
-		t.Fatal(err)
-	}
+	c.editConfigMap(func(data map[string]string) { data[contract.FlagsFile] = `{"flags":{}}` })
 	c.serves(map[string]string{"blog": "enabled", "other": "disabled", "third": "disabled"})
 	c.delete(c.configMap())
 	c.serves(map[string]string{"blog": "enabled", "other": "disabled", "third": "disabled"})
