@@ -369,8 +369,22 @@ func adminKey(t *testing.T, p *pod, conn *pgx.Conn) string {
 	return key
 }
 
-// signUp returns the new customer's key.
+// signUp returns the new customer's key. As a client would, it comes again
+// while the pod has yet to notice that its database is back.
 func signUp(t *testing.T, p *pod, email string) string {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		key, status := trySignUp(t, p, email)
+		if status == http.StatusCreated {
+			return key
+		}
+		if status != http.StatusServiceUnavailable || time.Now().After(deadline) {
+			t.Fatalf("signing up: %d", status)
+		}
+	}
+}
+
+func trySignUp(t *testing.T, p *pod, email string) (key string, status int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.public+"/api/v1/customers/onboard",
 		strings.NewReader(`{"name":"K","email":"`+email+`"}`))
@@ -386,10 +400,10 @@ func signUp(t *testing.T, p *pod, email string) string {
 	var body struct {
 		APIKey string `json:"api_key"`
 	}
-	if err := json.NewDecoder(response.Body).Decode(&body); err != nil || response.StatusCode != http.StatusCreated {
+	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
 		t.Fatalf("signing up: %d %v", response.StatusCode, err)
 	}
-	return body.APIKey
+	return body.APIKey, response.StatusCode
 }
 
 // A thousand first calls of one customer at once, to two pods of which one is
