@@ -2,6 +2,7 @@ package rsolvdeployment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,11 +12,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
+	"github.com/rsolv-dev/rsolv-operator/internal/promclient"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
 
@@ -58,6 +61,7 @@ func BenchmarkHundredApps(b *testing.B) {
 			r = &timed{Reconciler: &Reconciler{
 				Client: counted, Live: m.GetAPIReader(), Applier: child.NewApplier(counted, m.GetAPIReader()),
 				Recorder: m.GetEventRecorder("rsolv-operator"), Random: counting, Logs: testenv.NewLogs(c), Clock: time.Now,
+				Prometheus: noPrometheus,
 			}}
 			return r.setUp(m, r)
 		})
@@ -157,3 +161,8 @@ func BenchmarkOneRead(b *testing.B) {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// noPrometheus is for apps without a gate.
+func noPrometheus(types.NamespacedName, promclient.Config) (Querier, error) {
+	return nil, errors.New("no app of the benchmark has a gate")
+}
