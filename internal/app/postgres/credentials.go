@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,7 +24,7 @@ func (s *Store) CountExchange(ctx context.Context, customerID int64, now time.Ti
 	ctx, cancel := operation(ctx)
 	defer cancel()
 	row, err := s.q.CountExchange(ctx, db.CountExchangeParams{
-		CustomerID: customerID, WindowStart: now.Truncate(ratelimit.Window), Month: month(now),
+		CustomerID: customerID, Subject: strconv.FormatInt(customerID, 10), WindowStart: now.Truncate(ratelimit.Window), Month: month(now),
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return app.Standing{}, noCustomer()

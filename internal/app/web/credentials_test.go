@@ -215,14 +215,28 @@ func TestExchangeErrors(t *testing.T) {
 	}
 }
 
+// atOneMoment stops the clock of everything that counts, so that no minute ends
+// between the requests of a test.
+func atOneMoment(t *testing.T) func(*Deps) {
+	t.Helper()
+	moment := time.Now()
+	return func(d *Deps) {
+		d.Now = func() time.Time { return moment }
+		var err error
+		d.Credentials, err = credentials.New(credentials.Options{
+			Store: d.Registry.(app.Credentials), Log: d.Log, Now: d.Now, Metrics: d.Metrics.(credentials.Metrics), //nolint:forcetypeassert // the store and the metrics of newSite
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestExchangeLimitIsExact(t *testing.T) {
 	t.Parallel()
-	if left := 60 - time.Now().Second(); left < 10 {
-		time.Sleep(time.Duration(left) * time.Second)
-	}
-	url := dbtest.URL(t)
-	one, two := newSite(t, url, nil), newSite(t, url, nil)
-	key := one.onboard(http.DefaultClient, "ops@kiln.example")
+	url, moment := dbtest.URL(t), atOneMoment(t)
+	one, two := newSite(t, url, moment), newSite(t, url, moment)
+	key, other := one.onboard(http.DefaultClient, "ops@kiln.example"), one.onboard(http.DefaultClient, "ops@other.example")
 	var mu sync.Mutex
 	statuses := map[int]int{}
 	var last answer
@@ -245,6 +259,12 @@ func TestExchangeLimitIsExact(t *testing.T) {
 	}
 	if p := last.problem(t); p.Message != "Rate limit exceeded" || p.Code != "RATE_LIMITED" || p.RetryAfter < 1 || p.RetryAfter > 60 || last.header.Get("Retry-After") == "" {
 		t.Errorf("%v %s", last.header, last.body)
+	}
+	// The limit is each customer's own.
+	for i := range 10 {
+		if a := two.exchange(other, `{"providers":[]}`); a.status != 200 {
+			t.Fatalf("exchange %d of another customer: %d %s", i+1, a.status, a.body)
+		}
 	}
 }
 

@@ -53,10 +53,10 @@ WHERE c.id = $2::bigint
 `
 
 type CountExchangeParams struct {
-	Month                   time.Time
-	CustomerID              int64
-	CustomerIdpgCatalogint8 string
-	WindowStart             time.Time
+	Month       time.Time
+	CustomerID  int64
+	Subject     string
+	WindowStart time.Time
 }
 
 type CountExchangeRow struct {
@@ -71,7 +71,7 @@ func (q *Queries) CountExchange(ctx context.Context, arg CountExchangeParams) (C
 	row := q.db.QueryRow(ctx, countExchange,
 		arg.Month,
 		arg.CustomerID,
-		arg.CustomerIdpgCatalogint8,
+		arg.Subject,
 		arg.WindowStart,
 	)
 	var i CountExchangeRow

@@ -1,7 +1,7 @@
 -- name: CountExchange :one
 WITH hit AS (
     INSERT INTO rate_limits AS r (action, subject, window_start, used)
-    VALUES ('credential_exchange', @customer_id::bigint::text, @window_start, 1)
+    VALUES ('credential_exchange', @subject, @window_start, 1)
     ON CONFLICT (action, subject, window_start) DO UPDATE SET used = r.used + 1
     RETURNING r.used
 )
