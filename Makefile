@@ -89,6 +89,7 @@ conformance: ## Give what is rendered to prometheus-operator's admission code an
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export RSOLV_RENDERED="$$folder" && \
 	  go test -count 1 -run 'TestPromtoolAcceptsRandomBaselines|TestEverySampleHasADashboard' ./internal/render/alerts ./internal/render/dashboard && \
 	  go -C hack/tools/conformance test -count 1 ./...
+	$(if $(OFREP_OPENAPI),go test -count 1 -run '^TestContractIsTheProtocols$$' ./internal/app/web)
 
 .PHONY: e2e
 e2e: ## The stories, in a real cluster. RUN=<regexp> runs a part, with -v.

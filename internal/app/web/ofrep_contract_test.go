@@ -14,24 +14,31 @@ import (
 
 // contractOf is testdata/ofrep-contract.yaml.
 type contractOf struct {
-	Operations []struct {
-		Path        string
-		OperationID string              `yaml:"operationId"`
-		Parameters  map[string][]string `yaml:"parameters"`
-		Request     struct {
+	Operations []contractOperation
+	// Enums are the values of texts, by operation, status and property.
+	Enums map[string][]string
+}
+
+type contractOperation struct {
+	Path        string
+	OperationID string `yaml:"operationId"`
+	// Parameters are names by where they go.
+	Parameters map[string][]string
+	Request    struct {
+		Required []string
+		Context  struct {
 			Required []string
-			Context  struct {
-				Required []string
-				Open     bool
-			}
-		}
-		Answers map[string]struct {
-			Required   []string
-			Properties map[string]string
-			Headers    []string
+			Open     bool
 		}
 	}
-	Enums map[string][]string
+	// Answers are by status.
+	Answers map[string]contractAnswer
+}
+
+type contractAnswer struct {
+	Required   []string
+	Properties map[string]string
+	Headers    []string
 }
 
 // published is the part of our OpenAPI document that the contract speaks of.
