@@ -35,6 +35,7 @@ const usage = `usage: go run ./hack/cluster COMMAND
   psql [ARGS…]        psql in the cluster's database
   postgres-stop       stop the PostgreSQL server, as in an outage
   postgres-start      start it again
+  apiserver-stop      stop the API server, as in an outage; up starts it again
   pin MODULE VERSION  renew a module of hack/cluster/modules for a version
 
 settings, from the environment (see docs/local-cluster.md):
@@ -95,6 +96,7 @@ func dispatch(ctx context.Context, args []string) error {
 		"psql":           psqlCommand,
 		"postgres-stop":  postgresStopCommand,
 		"postgres-start": postgresStartCommand,
+		"apiserver-stop": apiserverStopCommand,
 	}[name]
 	if !known {
 		printUsage(os.Stderr)

@@ -175,56 +175,6 @@ func (c *cluster) databaseURL() (string, error) {
 	return address.String(), nil
 }
 
-// postgresCommandTools refuses when there is no cluster to act on.
-func (c *cluster) postgresCommandTools() (tools, error) {
-	if err := requireRoot(); err != nil {
-		return tools{}, err
-	}
-	if !c.exists() {
-		return tools{}, errors.New("the cluster is not up: run the command up first")
-	}
-	found, missing := findTools()
-	if len(missing) > 0 {
-		names, _ := describeMissing(missing)
-		return tools{}, fmt.Errorf("missing on this machine: %s: run the command up first", strings.Join(names, ", "))
-	}
-	return found, nil
-}
-
-func postgresStopCommand(_ context.Context, c *cluster, _ []string) error {
-	t, err := c.postgresCommandTools()
-	if err != nil {
-		return err
-	}
-	unlock, err := c.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := c.stop(c.postgres(t)); err != nil {
-		return err
-	}
-	c.out.say("PostgreSQL is stopped")
-	return nil
-}
-
-func postgresStartCommand(ctx context.Context, c *cluster, _ []string) error {
-	t, err := c.postgresCommandTools()
-	if err != nil {
-		return err
-	}
-	unlock, err := c.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if _, err := c.ensure(ctx, c.postgres(t)); err != nil {
-		return err
-	}
-	c.out.say("PostgreSQL is ready")
-	return nil
-}
-
 // psqlCommand becomes psql, connected as the application is.
 func psqlCommand(_ context.Context, c *cluster, args []string) error {
 	address, err := c.databaseURL()

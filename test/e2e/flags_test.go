@@ -111,47 +111,6 @@ spec:
 	report("PlainKubeletRefresh", took)
 }
 
-// TestPodsKeepTheirFlagsWithoutTheManager: the manager is away, and a pod that
-// starts meanwhile has the last good flags all the same.
-func TestPodsKeepTheirFlagsWithoutTheManager(t *testing.T) {
-	const app = "flags-alone"
-	newApp(t, app, "sk_test_4eC39HqLyjWD")
-	waitCondition(t, "rd/"+app, "Ready", "True")
-	apply(t, flagOf(app, "blog", "enabled"))
-	awaitBlog(t, app, http.StatusOK, 20*time.Second)
-	scaleManager(t, 0)
-	t.Cleanup(func() { scaleManager(t, 1) })
-	before := podNames(t, app)
-	for pod := range strings.FieldsSeq(before) {
-		kubectl(t, "delete", "pod", pod, "--wait")
-	}
-	if _, err := cluster.Kubectl(t.Context(), nil, "-n", harness.Namespace, "rollout", "status", "deployment/"+app, "--timeout=120s"); err != nil {
-		t.Fatal(err)
-	}
-	awaitBlog(t, app, http.StatusOK, 10*time.Second)
-	for range 10 {
-		if got, err := status(t, app, "/blog"); err != nil || got != http.StatusOK {
-			t.Errorf("a pod that started without the manager answers %d, %v", got, err)
-		}
-	}
-}
-
-func scaleManager(t *testing.T, replicas int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	if _, err := cluster.Kubectl(ctx, nil, "-n", "rsolv-system", "scale", "deployment/rsolv-operator", fmt.Sprintf("--replicas=%d", replicas)); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"-n", "rsolv-system", "rollout", "status", "deployment/rsolv-operator", "--timeout=90s"}
-	if replicas == 0 {
-		args = []string{"-n", "rsolv-system", "wait", "pods", "-l", "app.kubernetes.io/name=rsolv-operator", "--for=delete", "--timeout=90s"}
-	}
-	if _, err := cluster.Kubectl(ctx, nil, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func awaitAcked(t *testing.T, flag, want string) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error {
