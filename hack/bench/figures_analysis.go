@@ -13,7 +13,15 @@ var analysisFigures = slices.Concat([]figure{
 		peer: "BenchmarkParseFive", peerName: "parsing_alone",
 	},
 	{
+		name: "validate_50_findings_p95_by_the_clock", pkg: judgePkg, benchmark: "BenchmarkJudgeFifty", metric: "p95-wall-ms", scale: 1, unit: "ms",
+		peer: "BenchmarkParseFive", peerName: "parsing_alone",
+	},
+	{
 		name: "generate_tests", pkg: insertPkg, benchmark: "BenchmarkGenerate", metric: "cpu-ms", scale: 1, unit: "ms",
+		peer: "BenchmarkParseSuite", peerName: "parsing_alone",
+	},
+	{
+		name: "generate_tests_by_the_clock", pkg: insertPkg, benchmark: "BenchmarkGenerate", metric: "ns/op", scale: 1e-6, unit: "ms",
 		peer: "BenchmarkParseSuite", peerName: "parsing_alone",
 	},
 }, corpusFigures())

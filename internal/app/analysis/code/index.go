@@ -99,7 +99,7 @@ func (f *File) exported(name string, fn *Node) bool {
 	case syntax.Ruby:
 		return !f.privateRuby(fn)
 	case syntax.Java, syntax.PHP:
-		head := string(f.Tree.Source[fn.Start:min(fn.Body().Start, fn.End)])
+		head := f.Tree.Slice(fn.Start, min(fn.Body().Start, fn.End))
 		return !strings.Contains(head, "private ") && (f.Language != syntax.PHP || fn.Parent == nil || enclosingClass(fn) != nil)
 	default:
 		return true
@@ -139,8 +139,8 @@ func (f *File) exportedJS(name string, fn *Node) bool {
 	found := false
 	for _, k := range f.Root.Kids { // export { a, b }
 		if k.Op == Other || k.Op == Block {
-			src := string(f.Tree.Source[k.Start:min(k.End, k.Start+6)])
-			if src == "export" && strings.Contains(string(f.Tree.Source[k.Start:k.End]), name) {
+			src := f.Tree.Slice(k.Start, min(k.End, k.Start+6))
+			if src == "export" && strings.Contains(f.Tree.Slice(k.Start, k.End), name) {
 				found = true
 			}
 		}

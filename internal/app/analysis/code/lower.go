@@ -34,11 +34,39 @@ type lowerer struct {
 	lang     syntax.Language
 	depth    int
 	heredocs map[uint32]uint32
+	slab     []Node  // where the next nodes come from
+	kids     []*Node // where the next lists of nodes come from
+	pending  []*Node // lists that are being made, one on the other
 }
 
+// slabSize is how many nodes are allocated at a time: a tree's end together.
+const slabSize = 256
+
 func (l *lowerer) node(op Op, n uint32, kids ...*Node) *Node {
+	if len(l.slab) == 0 {
+		l.slab = make([]Node, slabSize)
+	}
+	out := &l.slab[0]
+	l.slab = l.slab[1:]
 	at := &l.t.Nodes[n]
-	return &Node{Op: op, Kids: kids, Start: at.Start, End: at.End, Line: int(at.Row) + 1, EndLine: int(at.EndRow) + 1}
+	out.Op, out.Kids = op, l.list(kids)
+	out.Start, out.End, out.Line, out.EndLine = at.Start, at.End, int(at.Row)+1, int(at.EndRow)+1
+	return out
+}
+
+// list copies a list, so that its caller's can stay on the stack.
+func (l *lowerer) list(nodes []*Node) []*Node {
+	size := len(nodes)
+	if size == 0 {
+		return nil
+	}
+	if len(l.kids) < size {
+		l.kids = make([]*Node, max(slabSize, size))
+	}
+	out := l.kids[:size:size]
+	l.kids = l.kids[size:]
+	copy(out, nodes)
+	return out
 }
 
 func (l *lowerer) text(op Op, n uint32, text string, kids ...*Node) *Node {
@@ -52,7 +80,7 @@ func (l *lowerer) children(n uint32) []*Node { return l.childrenBut(n) }
 
 // childrenBut leaves out the children under the given fields.
 func (l *lowerer) childrenBut(n uint32, fields ...string) []*Node {
-	var out []*Node
+	from := len(l.pending)
 next:
 	for c := range l.t.Children(n) {
 		if !l.t.Is(c, syntax.Named) || l.t.IsComment(c) {
@@ -64,9 +92,11 @@ next:
 			}
 		}
 		if k := l.lower(c); k != nil {
-			out = append(out, k)
+			l.pending = append(l.pending, k)
 		}
 	}
+	out := l.list(l.pending[from:])
+	l.pending = l.pending[:from]
 	return out
 }
 

@@ -51,15 +51,15 @@ const (
 
 // Node is one operation. Positions are bytes and one-based lines.
 type Node struct {
-	Op            Op
+	Op Op
+	// Tagged marks the call of a template's tag.
+	Tagged        bool
 	Text, Type    string
 	Kids          []*Node
 	Deco          []*Node
 	Parent        *Node
 	Start, End    uint32
 	Line, EndLine int
-	// Tagged marks the call of a template's tag.
-	Tagged bool
 }
 
 // Callee is what a call or a construction calls; nil for other nodes.

@@ -327,7 +327,7 @@ func (f *Flow) helper(n *code.Node) *code.Node {
 }
 
 func (f *Flow) head(fn *code.Node) string {
-	return string(f.File.Tree.Source[fn.Start:fn.Body().Start])
+	return f.File.Tree.Slice(fn.Start, fn.Body().Start)
 }
 
 // builtHere says whether a name is an object that this file writes out.

@@ -310,7 +310,7 @@ func (a answer) sentence(f *File) string {
 	case a.certain:
 		return a.why
 	case v.Kind == flow.Tainted && v.Source != nil:
-		out := fmt.Sprintf("Request input reaches %s: %s", where, clip(string(f.tree.Source[v.Source.Start:v.Source.End])))
+		out := fmt.Sprintf("Request input reaches %s: %s", where, clip(f.tree.Slice(v.Source.Start, v.Source.End)))
 		if v.Source.Line > 0 {
 			out += fmt.Sprintf(" (line %d)", v.Source.Line)
 		}

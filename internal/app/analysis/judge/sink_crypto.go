@@ -455,7 +455,7 @@ func (q *query) cookieJava(n *code.Node, method string) (answer, bool) {
 	case n.Op == code.New && method == "Cookie" && n.Parent != nil && n.Parent.Op == code.Assign:
 		object = n.Parent.Kids[0].Chain()
 	case method == "build" && strings.Contains(n.Kids[0].Chain(), "ResponseCookie"):
-		chain := string(q.file.tree.Source[n.Start:n.End])
+		chain := q.file.tree.Slice(n.Start, n.End)
 		if strings.Contains(chain, ".secure(true)") && strings.Contains(chain, ".httpOnly(true)") {
 			return safely("secure flags: the cookie on line %d has Secure and HttpOnly", n.Line), true
 		}

@@ -184,7 +184,7 @@ func xxeRule(q *query, n *code.Node) (answer, bool) {
 		}
 		return safely("no external entities: the parser on line %d does not fetch any by default", n.Line), true
 	case syntax.Ruby:
-		text := string(q.file.tree.Source[n.Start:n.End])
+		text := q.file.tree.Slice(n.Start, n.End)
 		if noEntity.MatchString(text) {
 			return q.fetches(n, input, "NOENT or DTDLOAD")
 		}
@@ -209,7 +209,7 @@ func (q *query) fetches(n, input *code.Node, option string) (answer, bool) {
 }
 
 func (q *query) phpXML(n *code.Node, method string, input *code.Node) (answer, bool) {
-	text := string(q.file.tree.Source[n.Start:n.End])
+	text := q.file.tree.Slice(n.Start, n.End)
 	if q.file.code.Calls["libxml_disable_entity_loader"] != nil {
 		for _, c := range q.file.code.Calls["libxml_disable_entity_loader"] {
 			if a := c.Arg(0); c.Start < n.Start && (a == nil || a.Text == "true") && c.Enclosing() == n.Enclosing() {
@@ -219,7 +219,7 @@ func (q *query) phpXML(n *code.Node, method string, input *code.Node) (answer, b
 	}
 	option := strings.Contains(text, "LIBXML_NOENT") || strings.Contains(text, "LIBXML_DTDLOAD")
 	for _, a := range n.Args() {
-		if r := q.flow.Resolve(a); r != nil && r != a && strings.Contains(string(q.file.tree.Source[r.Start:r.End]), "LIBXML_NOENT") {
+		if r := q.flow.Resolve(a); r != nil && r != a && strings.Contains(q.file.tree.Slice(r.Start, r.End), "LIBXML_NOENT") {
 			option = true
 		}
 	}

@@ -105,7 +105,7 @@ func (q *query) jsx(n *code.Node) (answer, bool) {
 
 // shortEcho says whether a node is what <?= prints.
 func (q *query) shortEcho(n *code.Node) bool {
-	before := strings.TrimRight(string(q.file.tree.Source[max(0, int(n.Start)-8):n.Start]), " \t(")
+	before := strings.TrimRight(q.file.tree.Slice(n.Start-min(n.Start, 8), n.Start), " \t(")
 	return strings.HasSuffix(before, "<?=")
 }
 

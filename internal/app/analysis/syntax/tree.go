@@ -18,8 +18,9 @@ const (
 	MaxNodes   = 700_000
 	MaxDepth   = 1_000
 	parseLimit = 400 * time.Millisecond
-	// memoryLimit is of the whole process while it parses.
-	memoryLimit = 176 << 20
+	// memoryLimit is the parser's own memory: what it keeps of source with many
+	// readings grows faster than any bound on the source tells.
+	memoryLimit = 128 << 20
 )
 
 // Why a file has no tree.
@@ -38,7 +39,6 @@ const (
 	Named uint16 = 1 << iota
 	Error
 	Missing
-	Extra
 )
 
 // Node is one node of a tree. Links are indexes into the tree; 0, the root,
@@ -60,6 +60,7 @@ type Tree struct {
 	Errors int
 
 	grammar *grammar
+	text    string // the source again, so that no text of a node is a copy
 }
 
 // grammar names the kinds and fields of one language.
@@ -75,7 +76,10 @@ func (t *Tree) Kind(n uint32) string { return t.grammar.kinds[t.Nodes[n].Kind] }
 func (t *Tree) Field(n uint32) string { return t.grammar.fields[t.Nodes[n].Field] }
 
 // Text is the source of a node.
-func (t *Tree) Text(n uint32) string { return string(t.Source[t.Nodes[n].Start:t.Nodes[n].End]) }
+func (t *Tree) Text(n uint32) string { return t.text[t.Nodes[n].Start:t.Nodes[n].End] }
+
+// Slice is the source from one byte to another.
+func (t *Tree) Slice(start, end uint32) string { return t.text[start:end] }
 
 // Is says whether a flag is set.
 func (t *Tree) Is(n uint32, flag uint16) bool { return t.Nodes[n].Flags&flag != 0 }
