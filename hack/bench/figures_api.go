@@ -8,6 +8,10 @@ var apiFigures = []figure{
 		metric: "p99-ns", scale: 0.001, unit: "us",
 	},
 	{
+		name: "api_request_overhead_cpu", pkg: "./internal/app/web", benchmark: "BenchmarkAuthenticated",
+		metric: "cpu-ns", scale: 0.001, unit: "us",
+	},
+	{
 		name: "credentials_exchange", pkg: "./internal/app/web", benchmark: "BenchmarkExchange",
 		metric: "req/s", scale: 1, unit: "req/s", peer: "BenchmarkEmpty", peerName: "empty_handler",
 	},

@@ -219,7 +219,7 @@ func TestExchangeErrors(t *testing.T) {
 // between the requests of a test.
 func atOneMoment(t *testing.T) func(*Deps) {
 	t.Helper()
-	moment := time.Now()
+	moment := time.Now().Truncate(time.Minute)
 	return func(d *Deps) {
 		d.Now = func() time.Time { return moment }
 		var err error

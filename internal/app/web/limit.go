@@ -33,10 +33,11 @@ func (s *server) limitRequest(w http.ResponseWriter, r *http.Request, p app.Prin
 	h.Set("X-Ratelimit-Remaining", strconv.Itoa(d.Remaining))
 	h.Set("X-Ratelimit-Reset", strconv.FormatInt(d.Reset.Unix(), 10))
 	s.d.Metrics.CountLimit(actionRequest, d.Allowed)
-	e := app.TooMany(app.CodeRateLimit, d.Limit, now, d.Reset)
-	if d.Remaining == 0 {
-		h.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	if d.Remaining > 0 {
+		return nil // the way of nearly all requests
 	}
+	e := app.TooMany(app.CodeRateLimit, d.Limit, now, d.Reset)
+	h.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
 	if !d.Allowed {
 		return e
 	}
