@@ -102,7 +102,7 @@ func Invalid(fields ...FieldError) *Error {
 func TooMany(code Code, limit int, now, reset time.Time) *Error {
 	return &Error{
 		Code: code, Message: fmt.Sprintf("Rate limit exceeded: at most %d requests per minute", limit),
-		RetryAfter: max(time.Second, reset.Sub(now).Truncate(time.Second)+time.Second),
+		RetryAfter: max(time.Second, (reset.Sub(now) + time.Second - 1).Truncate(time.Second)),
 	}
 }
 
