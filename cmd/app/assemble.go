@@ -22,6 +22,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/jobs"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/metrics"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/visitor"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/web"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
@@ -36,6 +37,8 @@ type parts struct {
 	jobs    *jobs.Client
 	admin   http.Handler
 	workers *worker.Pool // nil in a build without parsers
+	// visitors tells visitors without a cookie apart.
+	visitors *visitor.IDs
 	// count is the ledger of funnel events.
 	count func(kind app.EventType, outcome app.Outcome, n int)
 	// parked learns how many of Stripe's events wait for a person.
@@ -113,6 +116,13 @@ func (p *program) connect(
 	if deps.Blog, err = p.loadBlog(log); err != nil {
 		return err
 	}
+	if deps.Visitors, err = p.visitorMode(); err != nil {
+		return err
+	}
+	if s.visitors, err = visitor.New(visitor.Options{Store: s.store, Log: log, Now: p.now, Describe: postgres.Redact}); err != nil {
+		return err
+	}
+	deps.VisitorID = s.visitors.ID
 	deps.Tracker, deps.Collector, deps.Ledger = s.ingest.tracker, s.ingest.tracker, ledger{s.store, s.ingest.spool}
 	if deps.CORSOrigins, err = p.corsOrigins(); err != nil {
 		return err

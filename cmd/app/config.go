@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
@@ -62,6 +63,19 @@ func (p *program) publicHost() (string, error) {
 		return "", usagef("%s is %q: use a bare host name, such as rsolv.dev", contract.EnvPublicHost, host)
 	}
 	return host, nil
+}
+
+// visitorMode is VISITOR_IDS.
+func (p *program) visitorMode() (app.VisitorMode, error) {
+	switch mode := app.VisitorMode(p.getenv(contract.EnvVisitorIDs)); mode {
+	case "":
+		return app.VisitorsDaily, nil
+	case app.VisitorsDaily, app.VisitorsLocal, app.VisitorsCookie:
+		return mode, nil
+	default:
+		return "", usagef("%s is %q: use %s (nothing is kept in browsers), %s (an id in the local storage) or %s",
+			contract.EnvVisitorIDs, mode, app.VisitorsDaily, app.VisitorsLocal, app.VisitorsCookie)
+	}
 }
 
 // corsOrigins is CORS_ORIGINS: origins such as https://app.rsolv.dev.

@@ -150,6 +150,7 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 	group.Go(func() error { return serveOn(publicServer, public) })
 	group.Go(func() error { return serveOn(adminServer, admin) })
 	group.Go(func() error { parts.monitor.Run(background); return nil })
+	group.Go(func() error { parts.visitors.Run(background); return nil })
 	group.Go(func() error { parts.ingest.writer.Run(background); return nil })
 	group.Go(func() error { p.upkeep(background, parts, log); return nil })
 	group.Go(func() error { parts.public.Run(background); return nil })

@@ -52,7 +52,7 @@ func (p *program) upkeepOnce(ctx context.Context, s *parts, log *slog.Logger) er
 		s.parked(parked)
 	}
 	return errors.Join(err, parkedErr, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh),
-		s.store.Reconcile(ctx), p.partitions(ctx, s, log), s.store.Forget(ctx), s.watch(ctx))
+		s.store.Reconcile(ctx), p.partitions(ctx, s, log), s.store.Forget(ctx), s.store.ForgetSalts(ctx), s.watch(ctx))
 }
 
 // partitions makes the months ahead, and retires the oldest by policy.

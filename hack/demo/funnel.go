@@ -73,7 +73,7 @@ func (d *demo) walkFunnel(ctx context.Context) error {
 // becomeAdmin signs up once and is granted the permission to read the funnel.
 // The grant is given at the pod, for nobody has it yet.
 func (d *demo) becomeAdmin(ctx context.Context) error {
-	client, err := visitor()
+	client, err := d.visitor()
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (d *demo) becomeAdmin(ctx context.Context) error {
 
 func (d *demo) traffic(ctx context.Context) error {
 	for i := range visitors {
-		client, err := visitor()
+		client, err := d.visitor()
 		if err != nil {
 			return err
 		}
@@ -123,12 +123,25 @@ func (d *demo) traffic(ctx context.Context) error {
 	return nil
 }
 
-func visitor() (*http.Client, error) {
+// browser is a visitor's own: without cookies, the app tells visitors apart by
+// address and user agent, and the demo has one address.
+type browser struct{ agent string }
+
+// RoundTrip implements http.RoundTripper.
+func (b browser) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", b.agent)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func (d *demo) visitor() (*http.Client, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, fmt.Errorf("making a cookie jar: %w", err)
 	}
-	return &http.Client{Jar: jar, Timeout: 10 * time.Second}, nil
+	return &http.Client{Jar: jar, Timeout: 10 * time.Second, Transport: browser{
+		fmt.Sprintf("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 Visitor/%d", d.now().UnixNano()),
+	}}, nil
 }
 
 func (d *demo) visit(ctx context.Context, client *http.Client) error {

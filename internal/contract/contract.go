@@ -63,6 +63,9 @@ const (
 	EnvNATSReplicas = "NATS_REPLICAS"
 	// EnvFunnelMonths is how many whole months of events are kept; 0 for all.
 	EnvFunnelMonths = "FUNNEL_MONTHS"
+	// EnvVisitorIDs is how the app's own pages tell visitors apart: daily, local
+	// or cookie.
+	EnvVisitorIDs = "VISITOR_IDS"
 )
 
 // Subcommands of the app that the operator runs.

@@ -281,7 +281,7 @@ func eventParams(events []app.Event) db.InsertEventsParams {
 		Referrers: make([]string, n), UserAgents: make([]string, n), IpNetworks: make([]string, n),
 		UtmSources: make([]string, n), UtmMediums: make([]string, n), UtmCampaigns: make([]string, n),
 		UtmTerms: make([]string, n), UtmContents: make([]string, n), OccurredAts: make([]time.Time, n),
-		Sites: make([]string, n), Names: make([]string, n), Metadatas: make([]string, n),
+		Sites: make([]string, n), Names: make([]string, n), Metadatas: make([]string, n), ReferrerClasses: make([]string, n),
 	}
 	for i := range events {
 		e, t := &events[i], &events[i].Touch
@@ -291,6 +291,9 @@ func eventParams(events []app.Event) db.InsertEventsParams {
 		p.UtmSources[i], p.UtmMediums[i], p.UtmCampaigns[i] = t.UTM.Source, t.UTM.Medium, t.UTM.Campaign
 		p.UtmTerms[i], p.UtmContents[i], p.OccurredAts[i] = t.UTM.Term, t.UTM.Content, e.At
 		p.Sites[i], p.Names[i], p.Metadatas[i] = e.Site, e.Name, e.Metadata
+		if e.Type == app.EventPageView {
+			p.ReferrerClasses[i] = string(app.ClassifyReferrer(t.Referrer, e.Site))
+		}
 	}
 	return p
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -30,6 +31,7 @@ type onboardInput struct {
 		UTMCampaign string   `json:"utm_campaign,omitempty"`
 		UTMTerm     string   `json:"utm_term,omitempty"`
 		UTMContent  string   `json:"utm_content,omitempty"`
+		VisitorID   string   `json:"visitor_id,omitempty" doc:"The id that the script keeps in the visitor's browser, rsolv.id there, when it was asked to: the visits of this browser become the customer's."`
 	}
 }
 
@@ -156,6 +158,10 @@ func (s *server) newSignup(ctx context.Context, in *onboardInput, now time.Time)
 	touch.UTM = app.UTM{
 		Source: in.Body.UTMSource, Medium: in.Body.UTMMedium, Campaign: in.Body.UTMCampaign,
 		Term: in.Body.UTMTerm, Content: in.Body.UTMContent,
+	}
+	// An id that is none is no reason to turn a customer away.
+	if id := strings.ToLower(in.Body.VisitorID); cookiePattern.MatchString(id) {
+		touch.VisitorID = id
 	}
 	signup, err := app.NewSignup(in.Body.Name, in.Body.Email, in.Body.Source, touch, now)
 	if err != nil {

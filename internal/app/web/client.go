@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -67,14 +68,48 @@ func (s *server) secure(r *http.Request) bool {
 // touch is where a request came from; its texts are not clipped yet.
 func (s *server) touch(r *http.Request) app.Touch {
 	query := r.URL.Query()
+	visitor, session := s.visitor(r, s.siteName(r))
 	return app.Touch{
-		VisitorID: cookieID(r, visitorCookie), SessionID: cookieID(r, sessionCookie),
-		Path: r.URL.Path, Referrer: r.Referer(), UserAgent: r.UserAgent(), Network: app.Network(s.clientAddr(r)),
+		VisitorID: visitor, SessionID: session, Path: r.URL.Path,
+		Referrer: r.Referer(), UserAgent: r.UserAgent(), Network: app.Network(s.clientAddr(r)),
 		UTM: app.UTM{
 			Source: query.Get("utm_source"), Medium: query.Get("utm_medium"), Campaign: query.Get("utm_campaign"),
 			Term: query.Get("utm_term"), Content: query.Get("utm_content"),
 		},
 	}
+}
+
+// visitor is who a request of a site is from, as far as this deployment may
+// know: who asks not to be followed, and a machine, is nobody.
+func (s *server) visitor(r *http.Request, site string) (visitor, session string) {
+	if optedOut(r) || app.IsBot(r.UserAgent()) {
+		return "", ""
+	}
+	if s.d.Visitors == app.VisitorsCookie && len(r.Header["Cookie"]) > 0 {
+		if visitor = cookieID(r, visitorCookie); visitor != "" {
+			return visitor, cookieID(r, sessionCookie)
+		}
+	}
+	if s.d.VisitorID == nil {
+		return "", ""
+	}
+	return s.d.VisitorID(site, s.clientAddr(r), r.UserAgent()), ""
+}
+
+// optedOut says whether the browser asks not to be followed.
+func optedOut(r *http.Request) bool {
+	return r.Header.Get("Dnt") == "1" || r.Header.Get("Sec-Gpc") == "1"
+}
+
+// siteName is the site that the app's own pages are.
+func (s *server) siteName(r *http.Request) string {
+	if s.d.PublicHost != "" {
+		return s.d.PublicHost
+	}
+	if host, _, err := net.SplitHostPort(r.Host); err == nil {
+		return host
+	}
+	return r.Host
 }
 
 // cookieID is the id in one of our cookies, "" when somebody changed it.
@@ -89,21 +124,30 @@ func cookieID(r *http.Request, name string) string {
 // trackView records that a person looks at a page. Call it before the response
 // is written, and only for pages that exist.
 func (s *server) trackView(w http.ResponseWriter, r *http.Request) {
-	prefetch := r.Header.Get("Sec-Purpose") + r.Header.Get("Purpose")
-	if r.Method != http.MethodGet || prefetch != "" || app.IsBot(r.UserAgent()) {
+	i := infoOf(r.Context())
+	i.view = true
+	// With ids that the script keeps, the script alone can tell whose view it is.
+	if r.Method != http.MethodGet || notAPerson(r) != "" || s.d.Visitors == app.VisitorsLocal {
+		return
+	}
+	i.counted = true
+	if optedOut(r) {
+		s.d.Metrics.CountRejected("do_not_track")
 		return
 	}
 	now := s.d.Now()
 	touch := s.touch(r)
-	if touch.VisitorID == "" {
-		touch.VisitorID = app.NewEventID(now).String()
+	if s.d.Visitors == app.VisitorsCookie {
+		if !cookiePattern.MatchString(touch.VisitorID) {
+			touch.VisitorID = app.NewEventID(now).String()
+		}
+		if touch.SessionID == "" {
+			touch.SessionID = app.NewEventID(now).String()
+		}
+		s.setCookie(w, r, visitorCookie, touch.VisitorID, visitorAge)
+		s.setCookie(w, r, sessionCookie, touch.SessionID, sessionAge)
 	}
-	if touch.SessionID == "" {
-		touch.SessionID = app.NewEventID(now).String()
-	}
-	s.setCookie(w, r, visitorCookie, touch.VisitorID, visitorAge)
-	s.setCookie(w, r, sessionCookie, touch.SessionID, sessionAge)
-	s.d.Tracker.Track(&app.Event{Type: app.EventPageView, Touch: touch, At: now})
+	s.d.Tracker.Track(&app.Event{Type: app.EventPageView, Site: s.siteName(r), Touch: touch, At: now})
 }
 
 func (s *server) setCookie(w http.ResponseWriter, r *http.Request, name, value string, age time.Duration) {

@@ -15,7 +15,7 @@ const maxEventBytes = 32 << 10
 
 // quiet routes are logged at debug level alone: they are asked by every page
 // that anybody looks at.
-var quiet = map[string]bool{"/api/event": true, "/api/track": true}
+var quiet = map[string]bool{"/api/event": true, "/api/track": true, "/api/send": true, "/api/batch": true}
 
 // registerCollectors adds what scripts on pages send events to. They answer
 // when the event is durable: whatever was answered with 2xx, and not marked as
@@ -25,6 +25,7 @@ func (s *server) registerCollectors() {
 	s.mux.HandleFunc("POST /api/track", s.collectTrack)
 	s.mux.HandleFunc("OPTIONS /api/event", preflightCORS)
 	s.mux.HandleFunc("OPTIONS /api/track", preflightCORS)
+	s.registerUmami()
 }
 
 // allowAnySite lets pages of other hosts send events. Nothing is answered that
@@ -34,7 +35,7 @@ func allowAnySite(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }
 func preflightCORS(w http.ResponseWriter, _ *http.Request) {
 	allowAnySite(w.Header())
 	w.Header().Set("Access-Control-Allow-Methods", "POST")
-	w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
+	w.Header().Set("Access-Control-Allow-Headers", "Content-Type, X-Umami-Cache")
 	w.Header().Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -94,10 +95,14 @@ func (s *server) collectTrack(w http.ResponseWriter, r *http.Request) {
 }
 
 func readEvent(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > maxEventBytes {
+	return readBody(w, r, maxEventBytes)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	if r.ContentLength > most {
 		return nil, errTooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEventBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, errTooLarge
 	}
@@ -107,7 +112,7 @@ func readEvent(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-var errTooLarge = &app.Error{Code: app.CodeTooLarge, Message: "The event is larger than 32 KiB: send less with it"}
+var errTooLarge = &app.Error{Code: app.CodeTooLarge, Message: "The event is larger than 32 KiB, or the batch than 512 KiB: send less with it"}
 
 // refuseEvent answers an error, and counts why.
 func (s *server) refuseEvent(w http.ResponseWriter, r *http.Request, err error) {
@@ -144,10 +149,7 @@ func (s *server) identify(r *http.Request, event *app.Event) {
 	addr := s.clientAddr(r)
 	t := &event.Touch
 	t.Network, t.UserAgent = app.Network(addr), r.UserAgent()
-	if len(r.Header["Cookie"]) > 0 {
-		t.VisitorID, t.SessionID = cookieID(r, visitorCookie), cookieID(r, sessionCookie)
-	}
-	if t.VisitorID == "" && s.d.VisitorID != nil {
-		t.VisitorID = s.d.VisitorID(event.Site, addr, t.UserAgent)
+	if t.VisitorID == "" {
+		t.VisitorID, t.SessionID = s.visitor(r, event.Site)
 	}
 }

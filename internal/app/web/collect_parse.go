@@ -25,7 +25,7 @@ const (
 )
 
 // scriptEvent is an event in Plausible's form, which spells its members in two
-// ways, and two members of ours.
+// ways, and three members of ours: id, timestamp and visitor.
 type scriptEvent struct {
 	Name      string `json:"name"`
 	N         string `json:"n"`
@@ -42,6 +42,7 @@ type scriptEvent struct {
 	Scroll    int    `json:"sd"`
 	Millis    int64  `json:"e"`
 	ID        string `json:"id"`
+	Visitor   string `json:"visitor"`
 	Timestamp int64  `json:"timestamp"`
 }
 
@@ -84,6 +85,11 @@ func parseEvent(body []byte, now time.Time) (app.Event, error) {
 	if e.Key != "" {
 		if problem := textProblem(e.Key, maxEventID); problem != "" {
 			refuse("id", problem)
+		}
+	}
+	if b.Visitor != "" {
+		if e.Touch.VisitorID = strings.ToLower(b.Visitor); !cookiePattern.MatchString(e.Touch.VisitorID) {
+			refuse("visitor", "is no UUID: leave it out, or let the script make it")
 		}
 	}
 	if len(e.Touch.Referrer) > maxEventURL {

@@ -187,6 +187,7 @@ func newPayingSite(tb testing.TB, databaseURL string, change func(*Deps), money 
 		Flags: s.flags, Evaluator: flags.Defaults(log), Metrics: m, Blog: posts, DatabaseUp: func() bool { return true }, Version: "test",
 	}
 	deps.Analysis = testAnalysis(tb, s.reg, log)
+	deps.Visitors = app.VisitorsCookie
 	if change != nil {
 		change(&deps)
 	}

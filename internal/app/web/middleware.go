@@ -27,6 +27,9 @@ type info struct {
 	smokeTest string
 	// address is what the limit of onboarding counts by.
 	address string
+	// view says that the page is one whose views count, counted that this one
+	// has been.
+	view, counted bool
 }
 
 type infoKey struct{}

@@ -17,7 +17,7 @@ var templateFiles embed.FS
 //go:embed static/style.css
 var style []byte
 
-const pagePolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; " +
+const pagePolicy = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'"
 
 // page is what every template gets.
@@ -26,7 +26,9 @@ type page struct {
 	Description string
 	// Blog says whether the navigation links to the blog.
 	Blog bool
-	Data any
+	// Script counts views; nil on pages whose views do not count.
+	Script *script
+	Data   any
 }
 
 func parsePages() (map[string]*template.Template, error) {
@@ -45,6 +47,7 @@ func parsePages() (map[string]*template.Template, error) {
 // a page.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
 	p.Blog = s.d.Flags.Blog()
+	p.Script = s.script(r)
 	var body bytes.Buffer
 	if err := s.pages[name].ExecuteTemplate(&body, "layout.html", p); err != nil {
 		err = fmt.Errorf("rendering the page %s: %w", name, err)

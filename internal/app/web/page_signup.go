@@ -72,6 +72,7 @@ func (s *server) signup(w http.ResponseWriter, r *http.Request) {
 	in.Body.Name, in.Body.Email, in.Body.Source = form.Get("name"), form.Get("email"), "web"
 	in.Body.UTMSource, in.Body.UTMMedium, in.Body.UTMCampaign = form.Get("utm_source"), form.Get("utm_medium"), form.Get("utm_campaign")
 	in.Body.UTMTerm, in.Body.UTMContent = form.Get("utm_term"), form.Get("utm_content")
+	in.Body.VisitorID = form.Get("visitor_id")
 	i := infoOf(r.Context())
 	i.touch, i.address = s.touch(r), limitedAddress(s.clientAddr(r))
 	began := s.d.Now()

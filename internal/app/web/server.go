@@ -93,6 +93,8 @@ type Deps struct {
 	// PublicFlags are the keys of the flags that may be evaluated without an
 	// API key.
 	PublicFlags []string
+	// Visitors is how the app's own pages tell visitors apart; default daily.
+	Visitors app.VisitorMode
 	// VisitorID tells visitors apart without a cookie; nil does not. "" when it
 	// cannot at the moment.
 	VisitorID func(site string, addr netip.Addr, userAgent string) string
@@ -180,6 +182,7 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /blog/{slug}", s.blogPost)
 	s.mux.HandleFunc("GET /blog/rss.xml", s.blogRSS)
 	s.mux.HandleFunc("GET /static/style.css", serveStyle)
+	s.mux.HandleFunc("GET /static/track.js", serveScript)
 	s.registerDocs()
 	s.registerPages()
 	s.mux.HandleFunc("/", s.notFound)

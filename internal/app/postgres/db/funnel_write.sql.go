@@ -278,11 +278,12 @@ const insertEvents = `-- name: InsertEvents :many
 WITH added AS (
     INSERT INTO funnel_events (
         id, event_type, customer_id, visitor_id, session_id, page_path, referrer, user_agent, ip_network,
-        utm_source, utm_medium, utm_campaign, utm_term, utm_content, occurred_at, site, name, metadata)
+        utm_source, utm_medium, utm_campaign, utm_term, utm_content, occurred_at, site, name, metadata, referrer_class)
     SELECT e.id, e.event_type, nullif(e.customer_id, 0), nullif(e.visitor_id, ''), nullif(e.session_id, ''),
         nullif(e.page_path, ''), nullif(e.referrer, ''), nullif(e.user_agent, ''), nullif(e.ip_network, '')::cidr,
         nullif(e.utm_source, ''), nullif(e.utm_medium, ''), nullif(e.utm_campaign, ''), nullif(e.utm_term, ''),
-        nullif(e.utm_content, ''), e.occurred_at, nullif(e.site, ''), nullif(e.name, ''), coalesce(nullif(e.metadata, ''), '{}')::jsonb
+        nullif(e.utm_content, ''), e.occurred_at, nullif(e.site, ''), nullif(e.name, ''), coalesce(nullif(e.metadata, ''), '{}')::jsonb,
+        nullif(e.referrer_class, '')
     FROM (
         SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS event_type,
             unnest($3::bigint[]) AS customer_id, unnest($4::text[]) AS visitor_id,
@@ -292,7 +293,8 @@ WITH added AS (
             unnest($11::text[]) AS utm_medium, unnest($12::text[]) AS utm_campaign,
             unnest($13::text[]) AS utm_term, unnest($14::text[]) AS utm_content,
             unnest($15::timestamptz[]) AS occurred_at, unnest($16::text[]) AS site,
-            unnest($17::text[]) AS name, unnest($18::text[]) AS metadata
+            unnest($17::text[]) AS name, unnest($18::text[]) AS metadata,
+            unnest($19::text[]) AS referrer_class
     ) e
     ON CONFLICT (id) DO NOTHING
     RETURNING event_type
@@ -301,24 +303,25 @@ SELECT event_type, count(*) AS added FROM added GROUP BY event_type
 `
 
 type InsertEventsParams struct {
-	Ids          []pgtype.UUID
-	EventTypes   []string
-	CustomerIds  []int64
-	VisitorIds   []string
-	SessionIds   []string
-	PagePaths    []string
-	Referrers    []string
-	UserAgents   []string
-	IpNetworks   []string
-	UtmSources   []string
-	UtmMediums   []string
-	UtmCampaigns []string
-	UtmTerms     []string
-	UtmContents  []string
-	OccurredAts  []time.Time
-	Sites        []string
-	Names        []string
-	Metadatas    []string
+	Ids             []pgtype.UUID
+	EventTypes      []string
+	CustomerIds     []int64
+	VisitorIds      []string
+	SessionIds      []string
+	PagePaths       []string
+	Referrers       []string
+	UserAgents      []string
+	IpNetworks      []string
+	UtmSources      []string
+	UtmMediums      []string
+	UtmCampaigns    []string
+	UtmTerms        []string
+	UtmContents     []string
+	OccurredAts     []time.Time
+	Sites           []string
+	Names           []string
+	Metadatas       []string
+	ReferrerClasses []string
 }
 
 type InsertEventsRow struct {
@@ -347,6 +350,7 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) ([]I
 		arg.Sites,
 		arg.Names,
 		arg.Metadatas,
+		arg.ReferrerClasses,
 	)
 	if err != nil {
 		return nil, err

@@ -197,25 +197,26 @@ type FunnelDeadLetter struct {
 }
 
 type FunnelEvent struct {
-	ID          pgtype.UUID
-	EventType   string
-	CustomerID  *int64
-	VisitorID   *string
-	SessionID   *string
-	PagePath    *string
-	Referrer    *string
-	UserAgent   *string
-	IpNetwork   *netip.Prefix
-	UtmSource   *string
-	UtmMedium   *string
-	UtmCampaign *string
-	UtmTerm     *string
-	UtmContent  *string
-	Metadata    []byte
-	OccurredAt  time.Time
-	InsertedAt  time.Time
-	Site        *string
-	Name        *string
+	ID            pgtype.UUID
+	EventType     string
+	CustomerID    *int64
+	VisitorID     *string
+	SessionID     *string
+	PagePath      *string
+	Referrer      *string
+	UserAgent     *string
+	IpNetwork     *netip.Prefix
+	UtmSource     *string
+	UtmMedium     *string
+	UtmCampaign   *string
+	UtmTerm       *string
+	UtmContent    *string
+	Metadata      []byte
+	OccurredAt    time.Time
+	InsertedAt    time.Time
+	Site          *string
+	Name          *string
+	ReferrerClass *string
 }
 
 type FunnelEventsDefault struct {
@@ -353,4 +354,10 @@ type UsageReport struct {
 	RequestCount int64
 	JobID        string
 	InsertedAt   time.Time
+}
+
+type VisitorSalt struct {
+	Day    time.Time
+	Secret []byte
+	MadeAt time.Time
 }

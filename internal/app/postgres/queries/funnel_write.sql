@@ -3,11 +3,12 @@
 WITH added AS (
     INSERT INTO funnel_events (
         id, event_type, customer_id, visitor_id, session_id, page_path, referrer, user_agent, ip_network,
-        utm_source, utm_medium, utm_campaign, utm_term, utm_content, occurred_at, site, name, metadata)
+        utm_source, utm_medium, utm_campaign, utm_term, utm_content, occurred_at, site, name, metadata, referrer_class)
     SELECT e.id, e.event_type, nullif(e.customer_id, 0), nullif(e.visitor_id, ''), nullif(e.session_id, ''),
         nullif(e.page_path, ''), nullif(e.referrer, ''), nullif(e.user_agent, ''), nullif(e.ip_network, '')::cidr,
         nullif(e.utm_source, ''), nullif(e.utm_medium, ''), nullif(e.utm_campaign, ''), nullif(e.utm_term, ''),
-        nullif(e.utm_content, ''), e.occurred_at, nullif(e.site, ''), nullif(e.name, ''), coalesce(nullif(e.metadata, ''), '{}')::jsonb
+        nullif(e.utm_content, ''), e.occurred_at, nullif(e.site, ''), nullif(e.name, ''), coalesce(nullif(e.metadata, ''), '{}')::jsonb,
+        nullif(e.referrer_class, '')
     FROM (
         SELECT unnest(@ids::uuid[]) AS id, unnest(@event_types::text[]) AS event_type,
             unnest(@customer_ids::bigint[]) AS customer_id, unnest(@visitor_ids::text[]) AS visitor_id,
@@ -17,7 +18,8 @@ WITH added AS (
             unnest(@utm_mediums::text[]) AS utm_medium, unnest(@utm_campaigns::text[]) AS utm_campaign,
             unnest(@utm_terms::text[]) AS utm_term, unnest(@utm_contents::text[]) AS utm_content,
             unnest(@occurred_ats::timestamptz[]) AS occurred_at, unnest(@sites::text[]) AS site,
-            unnest(@names::text[]) AS name, unnest(@metadatas::text[]) AS metadata
+            unnest(@names::text[]) AS name, unnest(@metadatas::text[]) AS metadata,
+            unnest(@referrer_classes::text[]) AS referrer_class
     ) e
     ON CONFLICT (id) DO NOTHING
     RETURNING event_type
