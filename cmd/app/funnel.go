@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -17,36 +15,32 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app/web"
 )
 
+// funnel answers one question about the funnel.
+func (p *program) funnel(ctx context.Context, args []string) error {
+	questions := map[string]func(context.Context, []string) error{
+		"summary": p.funnelSummary, "daily": p.funnelDaily, "ordered": p.funnelOrdered, "timing": p.funnelTiming,
+		"drop-off": p.funnelDropOff, "cohorts": p.funnelCohorts, "sources": p.funnelSources, "journeys": p.funnelJourneys,
+		"days": p.funnelDaily, // its name before there were others
+	}
+	name := strings.Join(args[:min(1, len(args))], "")
+	ask, ok := questions[name]
+	if !ok {
+		return usagef("unknown command %q\n\n%s", strings.TrimSpace("funnel "+name), usage)
+	}
+	return ask(ctx, args[1:])
+}
+
 // funnelSummary prints the funnel of the last days.
 func (p *program) funnelSummary(ctx context.Context, args []string) error {
 	set := flag.NewFlagSet("funnel summary", flag.ContinueOnError)
 	days := set.Int("days", app.DefaultSummaryDays, "days before today; today is added to them")
-	asJSON := set.Bool("json", false, "print JSON, as the API does")
-	if err := p.parse(set, args); err != nil {
-		return err
-	}
-	period, err := app.LastDays(p.now(), *days)
-	if err != nil {
-		return usagef("funnel summary: --days must be between %d and %d, got %d", app.MinSummaryDays, app.MaxSummaryDays, *days)
-	}
-	store, err := p.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	summary, err := store.Summary(ctx, period)
-	if err != nil {
-		return fmt.Errorf("funnel summary: %s", postgres.Redact(err))
-	}
-	if !*asJSON {
-		return printFunnel(p.stdout, summary)
-	}
-	encoder := json.NewEncoder(p.stdout)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(web.NewSummaryBody(summary)); err != nil {
-		return fmt.Errorf("printing the summary: %w", err)
-	}
-	return nil
+	return p.askFunnel(ctx, set, args, func(now time.Time) (answerFunc, error) {
+		period, err := app.LastDays(now, *days)
+		return func(ctx context.Context, store *postgres.Store, complete app.Completeness) (any, sheet, error) {
+			summary, err := store.Summary(ctx, period)
+			return web.NewSummaryBody(summary).With(complete), summarySheet(summary), err
+		}, err
+	})
 }
 
 // openStore opens the database of a one-shot command.
@@ -64,10 +58,15 @@ func (p *program) openStore(ctx context.Context) (*postgres.Store, error) {
 
 const barWidth = 40
 
-// printFunnel draws a bar for each stage; the longest is barWidth wide.
-func printFunnel(w io.Writer, s app.Summary) error {
-	c, r := s.Counts, s.Counts.Rates()
-	rows := []struct {
+// summarySheet draws a bar for each stage; the longest is barWidth wide.
+func summarySheet(sum app.Summary) sheet {
+	c, r := sum.Counts, sum.Counts.Rates()
+	largest := max(1, c.Visits, c.Signups, c.APIKeys, c.Activated, c.Retained)
+	s := sheet{
+		title:  fmt.Sprintf("%s, %d unique visitors", about("Funnel", sum.Period), c.Visitors),
+		header: []string{"stage", "count", "rate", ""}, words: 1,
+	}
+	for _, row := range []struct {
 		name  string
 		count int64
 		rate  string
@@ -77,24 +76,16 @@ func printFunnel(w io.Writer, s app.Summary) error {
 		{"API keys", c.APIKeys, r.SignupToAPIKey},
 		{"first call", c.Activated, r.APIKeyToActivation},
 		{"second call", c.Retained, r.ActivationToRetention},
-	}
-	largest := max(1, c.Visits, c.Signups, c.APIKeys, c.Activated, c.Retained)
-	var b strings.Builder
-	fmt.Fprintf(&b, "Funnel from %s to %s (UTC), %d unique visitors\n\n",
-		s.Period.Since.Format(time.DateOnly), s.Period.LastDay().Format(time.DateOnly), c.Visitors)
-	for _, row := range rows {
+	} {
 		rate := ""
 		if row.rate != "" {
-			rate = row.rate + "%"
+			rate = percent(row.rate)
 		}
-		line := fmt.Sprintf("%-12s %8d %9s  %s", row.name, row.count, rate, bar(row.count, largest))
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		s.rows = append(s.rows, []string{row.name, count(row.count), rate, bar(row.count, largest)})
 	}
-	b.WriteString("\n")
-	printTop(&b, "sources", s.TopSources)
-	printTop(&b, "campaigns", s.TopCampaigns)
-	_, err := io.WriteString(w, b.String())
-	return err
+	s.notes = append(s.notes, top("sources", sum.TopSources)...)
+	s.notes = append(s.notes, top("campaigns", sum.TopCampaigns)...)
+	return s
 }
 
 // bar is never empty for a count above zero.
@@ -105,9 +96,10 @@ func bar(count, largest int64) string {
 	return strings.Repeat("█", int(max(1, count*barWidth/largest)))
 }
 
-func printTop(b *strings.Builder, title string, counts map[string]int64) {
+// top lists counts, the largest first.
+func top(title string, counts map[string]int64) []string {
 	if len(counts) == 0 {
-		return
+		return nil
 	}
 	names := slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
 		if counts[x] != counts[y] {
@@ -119,5 +111,5 @@ func printTop(b *strings.Builder, title string, counts map[string]int64) {
 	for i, name := range names {
 		parts[i] = fmt.Sprintf("%q %d", name, counts[name])
 	}
-	fmt.Fprintf(b, "top %s: %s\n", title, strings.Join(parts, ", "))
+	return []string{"top " + title + ": " + strings.Join(parts, ", ")}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // the image has no file system to read time zones from
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
@@ -51,7 +52,13 @@ const usage = `usage: app COMMAND [flags]
   migrate          bring the database schema up to date, or verify it
   smoke-test       walk a customer through the running app
   funnel summary   print the conversion funnel
-  funnel days      print the funnel of each day
+  funnel daily     print the funnel of each day
+  funnel ordered   count persons by how far they come, in order and in time
+  funnel timing    tell how long customers take between the stages
+  funnel drop-off  tell where customers stall, and who
+  funnel cohorts   tell how far the signups of each week come
+  funnel sources   tell what comes of each source or campaign
+  funnel journeys  list the way of each customer
   flags catalog    print the flags that this build knows, with a digest
   flags lint       check flags files and manifests against them
   flags diff       say what would change between two flags files
@@ -92,7 +99,10 @@ func (p *program) run(ctx context.Context, args []string) int {
 func (p *program) dispatch(ctx context.Context, args []string) error {
 	name := strings.Join(args[:min(1, len(args))], "")
 	rest := args[min(1, len(args)):]
-	if name == "funnel" || name == "admin" || name == "flags" || name == "billing" {
+	if name == "funnel" {
+		return p.funnel(ctx, rest)
+	}
+	if name == "admin" || name == "flags" || name == "billing" {
 		name += " " + strings.Join(rest[:min(1, len(rest))], "")
 		rest = rest[min(1, len(rest)):]
 	}
@@ -105,10 +115,6 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.preflight(ctx, rest)
 	case contract.CommandSmokeTest:
 		return p.smokeTest(ctx, rest)
-	case "funnel summary":
-		return p.funnelSummary(ctx, rest)
-	case "funnel days":
-		return p.funnelDays(ctx, rest)
 	case "flags catalog":
 		return p.flagsCatalogue(rest)
 	case "flags lint":

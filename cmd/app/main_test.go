@@ -138,11 +138,20 @@ func TestUsage(t *testing.T) {
 		{"smoke-test -timeout 100ms", with(contract.EnvSmokeTestURL, "http://127.0.0.1:1"), contract.ExitFailed, "the smoke test's token cannot be stored"},
 		{"funnel summary --days 0", db, contract.ExitUsage, "--days must be between 1 and 366, got 0"},
 		{"funnel summary", db, contract.ExitFailed, "does not answer"},
-		{"funnel days --from 4711", db, contract.ExitUsage, `funnel days: --from is "4711": write a day such as 2025-11-04`},
+		{"funnel days --from 4711", db, contract.ExitUsage, `funnel daily: --from is "4711": write a day such as 2025-11-04`},
 		{"funnel days --to 2999-01-01", db, contract.ExitUsage, "--to is 2999-01-01, which has not begun: use "},
 		{"funnel days --from 2025-11-05 --to 2025-11-04", db, contract.ExitUsage, "--from is after to"},
 		{"funnel days --from 2023-11-05 --to 2025-11-04", db, contract.ExitUsage, "--from is more than 366 days before to"},
 		{"funnel days", db, contract.ExitFailed, "does not answer"},
+		{"funnel", db, contract.ExitUsage, `unknown command "funnel"`},
+		{"funnel ordered --window 0", db, contract.ExitUsage, "funnel ordered: --window must be between 1 and 366 days, got 0"},
+		{"funnel ordered --start retention", db, contract.ExitUsage, `--start is "retention": a funnel begins with visit, signup, api_key or activation`},
+		{"funnel drop-off --limit 501", db, contract.ExitUsage, "--limit must be between 1 and 500, got 501"},
+		{"funnel cohorts --tz Mars/Olympus", db, contract.ExitUsage, `--tz is "Mars/Olympus", which is no time zone`},
+		{"funnel cohorts --weeks 0", db, contract.ExitUsage, "--weeks must be between 1 and 106, got 0"},
+		{"funnel sources --by colour", db, contract.ExitUsage, `--by is "colour": use source, medium or campaign`},
+		{"funnel journeys --completed-retention perhaps", db, contract.ExitUsage, `--completed-retention is "perhaps": use true or false`},
+		{"funnel timing --json --csv", db, contract.ExitUsage, "--json and --csv exclude each other: use one"},
 		{"admin grant", db, contract.ExitUsage, "--email is required"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -186,14 +195,26 @@ func TestFunnelAndAdminCommands(t *testing.T) {
 		t.Fatal(code, text)
 	}
 	golden(t, "funnel.json", text)
-	if code, text = run("funnel", "days", "--from", "2025-11-02"); code != 0 {
-		t.Fatal(code, text)
+	for _, question := range []struct{ args, golden string }{
+		{"daily --from 2025-11-02", "funnel-daily.txt"},
+		{"days --from 2025-11-03 --to 2025-11-03 --json", "funnel-daily.json"},
+		{"summary --csv", "funnel-summary.csv"},
+		{"ordered", "funnel-ordered.txt"},
+		{"ordered --start signup --window 1 --to 2025-11-04 --json", "funnel-ordered.json"},
+		{"timing", "funnel-timing.txt"},
+		{"drop-off --after 1", "funnel-drop-off.txt"},
+		{"drop-off --after 1 --list --limit 2", "funnel-stalled.txt"},
+		{"cohorts --weeks 2 --tz Europe/Berlin", "funnel-cohorts.txt"},
+		{"sources --by campaign", "funnel-sources.txt"},
+		{"journeys --completed-activation true --completed-retention false --csv", "funnel-journeys.csv"},
+		{"journeys --limit 2", "funnel-journeys.txt"},
+	} {
+		if code, text = run(append([]string{"funnel"}, strings.Fields(question.args)...)...); code != 0 {
+			t.Errorf("funnel %s: %d %s", question.args, code, text)
+			continue
+		}
+		golden(t, question.golden, text)
 	}
-	golden(t, "days.txt", text)
-	if code, text = run("funnel", "days", "--from", "2025-11-03", "--to", "2025-11-03", "--json"); code != 0 {
-		t.Fatal(code, text)
-	}
-	golden(t, "days.json", text)
 	for _, tt := range []struct {
 		args    string
 		code    int

@@ -61,6 +61,23 @@ type KeyUse interface {
 type FunnelReader interface {
 	// Summary counts the events of a period.
 	Summary(ctx context.Context, period Period) (Summary, error)
+	// Days counts those of each of its days.
+	Days(ctx context.Context, period Period, now time.Time) ([]Summary, error)
+	// Ordered counts persons by how far they come in order.
+	Ordered(ctx context.Context, question FunnelQuestion, now time.Time) (FunnelAnswer, error)
+	// Timing tells how long customers take, for each step between stages.
+	Timing(ctx context.Context, period Period) ([]StageTiming, error)
+	// DropOff tells where customers stall, and who.
+	DropOff(ctx context.Context, question DropOffQuestion, now time.Time) (DropOffAnswer, error)
+	// Cohorts tells how far the signups of each week came within a window.
+	Cohorts(ctx context.Context, weeks []Period, window time.Duration, now time.Time) ([]Cohort, error)
+	// Sources tells what came of each source, by first touch.
+	Sources(ctx context.Context, period Period, kind SourceKind, window time.Duration) ([]SourceCount, error)
+	// Journeys lists journeys, and answers Before of the next page, zero when
+	// there is none.
+	Journeys(ctx context.Context, question JourneyQuestion) ([]JourneyOf, int64, error)
+	// Completeness tells how far all that can be trusted.
+	Completeness(ctx context.Context) (Completeness, error)
 }
 
 // Tracker takes events off the request path. Track never blocks and never

@@ -111,7 +111,7 @@ func Rate(part, whole int64) string {
 	if whole <= 0 || part <= 0 {
 		return "0.00"
 	}
-	hundredths := (part*20000 + whole) / (2 * whole)
+	hundredths := hundredthsOf(part, whole)
 	return fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100)
 }
 

@@ -120,17 +120,23 @@ func readLedger(ctx context.Context, q *db.Queries, clusterHolds bool) (app.Even
 	if l.Stray, err = q.CountStray(ctx); err != nil {
 		return app.EventLedger{}, fmt.Errorf("counting strays: %w", err)
 	}
+	l.Reconciled, err = lastReconciliation(ctx, q)
+	return l, err
+}
+
+// lastReconciliation is nil before the first.
+func lastReconciliation(ctx context.Context, q *db.Queries) (*app.Reconciliation, error) {
 	last, err := q.LastReconciliation(ctx)
 	if err != nil {
-		return app.EventLedger{}, fmt.Errorf("reading the last reconciliation: %w", err)
+		return nil, fmt.Errorf("reading the last reconciliation: %w", err)
 	}
-	if len(last) > 0 {
-		r := last[0]
-		l.Reconciled = &app.Reconciliation{
-			At: r.At, Customers: r.Customers, Signups: r.Signups, Keyed: r.Keyed, Keys: r.Keys, Strange: r.Strange,
-		}
+	if len(last) == 0 {
+		return nil, nil //nolint:nilnil // there was none yet
 	}
-	return l, nil
+	r := last[0]
+	return &app.Reconciliation{
+		At: r.At, Customers: r.Customers, Signups: r.Signups, Keyed: r.Keyed, Keys: r.Keys, Strange: r.Strange,
+	}, nil
 }
 
 // readOpen adds the sources that are not settled whole.

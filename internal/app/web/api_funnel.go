@@ -33,6 +33,8 @@ type SummaryBody struct {
 	ActivationToRetention string           `json:"activation_to_retention_rate" example:"50.00"`
 	TopUTMSources         map[string]int64 `json:"top_utm_sources" doc:"Visits and signups by utm_source, the ten largest."`
 	TopUTMCampaigns       map[string]int64 `json:"top_utm_campaigns" doc:"Visits and signups by utm_campaign, the ten largest."`
+
+	Completeness *CompletenessBody `json:"completeness,omitempty" doc:"How far the figures can be trusted; beside the days, not on each."`
 }
 
 // NewSummaryBody encodes a summary.
@@ -48,7 +50,15 @@ func NewSummaryBody(s app.Summary) SummaryBody {
 	}
 }
 
+// With adds how far the figures can be trusted.
+func (b SummaryBody) With(c app.Completeness) SummaryBody {
+	complete := NewCompletenessBody(c)
+	b.Completeness = &complete
+	return b
+}
+
 func (s *server) registerFunnel() {
+	s.registerFunnelQueries()
 	register(s, s.authenticated(huma.Operation{
 		OperationID: "funnel-summary", Method: http.MethodGet, Path: "/api/v1/funnel/summary",
 		Summary: "The conversion funnel of the last days", Tags: []string{"funnel"},
@@ -63,6 +73,10 @@ func (s *server) registerFunnel() {
 		if err != nil {
 			return nil, err
 		}
-		return &summaryOutput{Body: NewSummaryBody(summary)}, nil
+		complete, err := s.d.Funnel.Completeness(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &summaryOutput{Body: NewSummaryBody(summary).With(complete)}, nil
 	})
 }

@@ -80,6 +80,7 @@ func TestFunnelJourney(t *testing.T) {
 		"visit_to_signup_rate": "50.00", "signup_to_api_key_rate": "100.00",
 		"api_key_to_activation_rate": "75.00", "activation_to_retention_rate": "66.67",
 		"top_utm_sources": map[string]any{"hn": 8.0}, "top_utm_campaigns": map[string]any{"launch": 8.0},
+		"completeness": map[string]any{"events": "100.00"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

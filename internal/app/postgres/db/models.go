@@ -241,6 +241,26 @@ type FunnelEventsDefault struct {
 	Name        *string
 }
 
+type FunnelJourney struct {
+	CustomerID   int64
+	VisitorID    *string
+	FirstVisitAt *time.Time
+	SignupAt     *time.Time
+	ApiKeyAt     interface{}
+	ActivationAt interface{}
+	RetentionAt  interface{}
+	UtmSource    *string
+	UtmMedium    *string
+	UtmCampaign  *string
+}
+
+type FunnelLink struct {
+	VisitorID  string
+	CustomerID int64
+	SinceAt    interface{}
+	UntilAt    interface{}
+}
+
 type FunnelMetric struct {
 	PeriodStart               time.Time
 	PeriodEnd                 time.Time
