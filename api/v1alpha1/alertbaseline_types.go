@@ -38,6 +38,14 @@ type AlertBaselineSpec struct {
 	// +kubebuilder:default="5m"
 	Window PromDuration `json:"window,omitempty"`
 
+	// EvaluationInterval is the time between two evaluations of a rule, between
+	// 1s and 2m. A level's for counts from one evaluation to the next.
+	//
+	// +optional
+	// +kubebuilder:default="30s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+(s|m)$') && duration(self) >= duration('1s') && duration(self) <= duration('2m')",message="write a time between 1s and 2m, such as 30s"
+	EvaluationInterval PromDuration `json:"evaluationInterval,omitempty"`
+
 	// Suspend takes every alert of this baseline away. What is measured is still
 	// recorded, and the dashboard stays.
 	//

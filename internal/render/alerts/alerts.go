@@ -33,7 +33,7 @@ type Rule struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// Interval at which every group is evaluated.
+// Interval at which a group is evaluated unless the baseline says otherwise.
 const Interval = "30s"
 
 // Problem says why a threshold has no rules, and how to mend it.

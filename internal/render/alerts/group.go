@@ -7,7 +7,7 @@ import (
 
 // group renders a plan: first what is recorded, then the alerts that read it.
 func (c *compiler) group(p *Plan) Group {
-	g := Group{Name: p.Name, Interval: Interval, Rules: make([]Rule, 0, 8)}
+	g := Group{Name: p.Name, Interval: or(string(c.baseline.Spec.EvaluationInterval), Interval), Rules: make([]Rule, 0, 8)}
 	record := func(suffix, expr string) {
 		g.Rules = append(g.Rules, Rule{Record: recordName(p.Name, suffix), Expr: expr, Labels: c.recordLabels})
 	}
