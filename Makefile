@@ -140,6 +140,12 @@ cluster-up: ## Start a one-node Kubernetes cluster on this machine (Debian, root
 monitoring-up: cluster-up ## Start prometheus-operator, Prometheus and Alertmanager in it.
 	@go run ./hack/cluster monitoring
 
+# Times of the baselines are divided by it.
+FACTOR ?= 60
+.PHONY: fire-drill
+fire-drill: ## Make every alert of API, database and webhooks fire in it, and see who is told.
+	@go run ./hack/firedrill -factor $(FACTOR)
+
 .PHONY: cluster-down
 cluster-down: ## Stop the cluster and leave nothing behind.
 	@go run ./hack/cluster down
