@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -53,7 +52,7 @@ type pod struct {
 
 	mu      sync.Mutex
 	process *exec.Cmd
-	log     bytes.Buffer
+	log     buffer
 }
 
 func newPod(t *testing.T, binary, databaseURL string, env ...string) *pod {

@@ -4,8 +4,9 @@
 // before the last is used up. The sum of all slices never exceeds the limit.
 //
 // A process may therefore refuse a little early, when another holds a slice
-// that it does not use. While the storage does not answer, nobody is refused
-// for that: each process holds the caller to the limit on its own.
+// that it does not use. While the storage is away, nobody is refused for that:
+// each process holds the caller to the limit on its own. Slow is not away: a
+// request waits for its slice as long as the storage has not failed.
 package ratelimit
 
 import (
@@ -19,8 +20,11 @@ const Window = time.Minute
 
 const (
 	// patience is how long a request waits for the first slice of a caller that
-	// was quiet, before it goes ahead without one.
-	patience = 250 * time.Millisecond
+	// was quiet, before it goes ahead without one. The storage says sooner that
+	// it is away, if it says anything.
+	patience = 5 * time.Second
+	// doubt is the same after the storage failed, until it answers again.
+	doubt = 250 * time.Millisecond
 	// pause is how long the storage is left alone after it did not answer.
 	pause = time.Second
 	// ahead is how long before the next window the slices for it are leased.
@@ -67,6 +71,8 @@ type Limiter struct {
 	mu        sync.Mutex
 	buckets   map[key]*bucket
 	awayUntil time.Time
+	// doubtful is whether the storage failed when it was last asked.
+	doubtful bool
 }
 
 type key struct{ action, subject string }
@@ -78,8 +84,9 @@ type bucket struct {
 	// left is what this process may still allow, pool what the window had left
 	// for further slices when it was last asked.
 	left, pool int
-	// taken counts what this process allowed.
-	taken int
+	// taken counts what this process allowed, unpaid what of it no slice was
+	// there for: the next ones have to cover it.
+	taken, unpaid int
 	// asking is closed when the slice that was asked for has come; nil when
 	// none was.
 	asking chan struct{}
@@ -100,32 +107,33 @@ func New(store Store, now func() time.Time, failed func(error)) *Limiter {
 // in a window.
 func (l *Limiter) Take(ctx context.Context, action, subject string, limit int) Decision {
 	k := key{action, subject}
-	deadline := time.Time{}
+	impatient := false
+	var patient <-chan time.Time
 	for {
 		now := l.now()
 		l.mu.Lock()
 		b := l.bucket(k, limit, now)
-		d, decided := l.decide(ctx, k, b, now, !deadline.IsZero() && !now.Before(deadline))
-		asking := b.asking
+		d, decided := l.decide(ctx, k, b, now, impatient)
+		asking, wait := b.asking, patience
+		if l.doubtful {
+			wait = doubt
+		}
 		l.mu.Unlock()
 		if decided {
 			return d
 		}
-		if deadline.IsZero() {
-			deadline = now.Add(patience)
+		if patient == nil {
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			patient = timer.C
 		}
-		wait(ctx, asking, deadline.Sub(now))
-	}
-}
-
-// wait waits for a slice, not long.
-func wait(ctx context.Context, asking <-chan struct{}, atMost time.Duration) {
-	timer := time.NewTimer(max(atMost, 0))
-	defer timer.Stop()
-	select {
-	case <-asking:
-	case <-timer.C:
-	case <-ctx.Done():
+		select {
+		case <-asking:
+		case <-patient:
+			impatient = true
+		case <-ctx.Done():
+			impatient = true // nobody waits for the answer
+		}
 	}
 }
 
@@ -165,6 +173,7 @@ func (l *Limiter) decide(ctx context.Context, k key, b *bucket, now time.Time, i
 		return b.decision(false), true
 	case away || impatient:
 		b.taken++
+		b.unpaid++
 		return b.decision(true), true
 	case b.asking == nil:
 		l.ask(ctx, k, b, sliceOf(b.limit))
@@ -180,6 +189,14 @@ func (b *bucket) decision(allowed bool) Decision {
 	return Decision{Allowed: allowed, Limit: b.limit, Remaining: remaining, Reset: b.window.Add(Window)}
 }
 
+// receive adds a slice of the bucket's window, after what it owes.
+func (b *bucket) receive(s Slice) {
+	paid := min(b.unpaid, s.Granted)
+	b.unpaid -= paid
+	b.left += s.Granted - paid
+	b.pool = s.Left
+}
+
 // sliceOf is how many are leased at once: a tenth of the limit.
 func sliceOf(limit int) int { return max(1, limit/10) }
 
@@ -187,7 +204,7 @@ func sliceOf(limit int) int { return max(1, limit/10) }
 func (l *Limiter) ask(ctx context.Context, k key, b *bucket, want int) {
 	asking := make(chan struct{})
 	b.asking = asking
-	lease := Lease{Action: k.action, Subject: k.subject, Window: b.window, Want: want, Limit: b.limit}
+	lease := Lease{Action: k.action, Subject: k.subject, Window: b.window, Want: min(want+b.unpaid, b.limit), Limit: b.limit}
 	go func() {
 		// The request that noticed may end before the slice comes.
 		slices, err := l.store.LeaseSlices(context.WithoutCancel(ctx), []Lease{lease})
@@ -197,14 +214,14 @@ func (l *Limiter) ask(ctx context.Context, k key, b *bucket, want int) {
 		if b.asking == asking {
 			b.asking = nil
 		}
+		l.doubtful = err != nil
 		if err != nil {
 			l.awayUntil = l.now().Add(pause)
 			l.failed(err)
 			return
 		}
 		if b.window.Equal(lease.Window) && len(slices) == 1 {
-			b.left += slices[0].Granted
-			b.pool = slices[0].Left
+			b.receive(slices[0])
 		}
 	}()
 }
@@ -269,8 +286,7 @@ func (l *Limiter) keep(k key, window time.Time, slice Slice) {
 	switch {
 	case b == nil:
 	case b.window.Equal(window):
-		b.left += slice.Granted
-		b.pool = min(b.pool, slice.Left)
+		b.receive(Slice{slice.Granted, min(b.pool, slice.Left)})
 	case b.window.Before(window):
 		b.next, b.nextWindow = slice, window
 	}

@@ -166,18 +166,41 @@ func TestWithoutStorageEachProcessLimitsAlone(t *testing.T) {
 	}
 }
 
-func TestASlowStorageRefusesNobody(t *testing.T) {
+// While the storage answers slowly, requests wait for their slices, so that the
+// limit holds; once it has failed, they do not.
+func TestSlowIsNotAway(t *testing.T) {
 	t.Parallel()
-	p := &pool{hold: make(chan struct{})}
-	l := New(p, time.Now, nil)
-	began := time.Now()
-	if d := l.Take(t.Context(), "a", "7", 500); !d.Allowed {
-		t.Errorf("%+v", d)
-	}
-	if waited := time.Since(began); waited < patience || waited > 20*patience {
-		t.Errorf("it waited %v", waited)
+	c, p := newClock(), &pool{hold: make(chan struct{})}
+	l := New(p, c.now, nil)
+	answered := make(chan Decision)
+	go func() { answered <- l.Take(context.WithoutCancel(t.Context()), "a", "7", 500) }()
+	select {
+	case d := <-answered:
+		t.Fatalf("it did not wait for its slice: %+v", d)
+	case <-time.After(2 * doubt):
 	}
 	close(p.hold)
+	if d := <-answered; !d.Allowed || d.Remaining != 499 {
+		t.Errorf("with its slice: %+v", d)
+	}
+}
+
+// Whoever went ahead without a slice has it taken from the next ones.
+func TestWhatWasAllowedWithoutASliceIsPaidLater(t *testing.T) {
+	t.Parallel()
+	c, p := newClock(), &pool{hold: make(chan struct{})}
+	l := New(p, c.now, nil)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for range 30 {
+		if d := l.Take(gone, "a", "7", 500); !d.Allowed {
+			t.Fatalf("%+v", d)
+		}
+	}
+	close(p.hold)
+	if got := take(t, l, 700, 500); got != 470 {
+		t.Errorf("%d were allowed after 30 without a slice, want 470", got)
+	}
 }
 
 func TestSweepForgetsQuietCallers(t *testing.T) {
