@@ -124,6 +124,9 @@ func (p *program) connect(
 	}
 	deps.VisitorID = s.visitors.ID
 	deps.Tracker, deps.Collector, deps.Ledger = s.ingest.tracker, s.ingest.tracker, ledger{s.store, s.ingest.spool}
+	if deps.RequestsPerMinute, err = p.requestsPerMinute(); err != nil {
+		return err
+	}
 	if deps.CORSOrigins, err = p.corsOrigins(); err != nil {
 		return err
 	}

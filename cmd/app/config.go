@@ -8,6 +8,7 @@ import (
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/postgres"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/web"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
@@ -32,6 +33,11 @@ func (p *program) poolSize() (int, error) {
 		return 0, usagef("%s is %q: use a whole number from 1 to 1000", contract.EnvPoolSize, text)
 	}
 	return size, nil
+}
+
+// requestsPerMinute is REQUESTS_PER_MINUTE.
+func (p *program) requestsPerMinute() (int, error) {
+	return p.number(contract.EnvRequestsPerMinute, web.DefaultRequestsPerMinute, 1, 1_000_000)
 }
 
 // trustedProxies is TRUSTED_PROXIES; single addresses count as themselves.

@@ -114,6 +114,7 @@ func TestUsage(t *testing.T) {
 		{"serve", nil, contract.ExitUsage, "DATABASE_URL is not set"},
 		{"serve", with(contract.EnvDatabaseURL, "hunter2://x:%zz"), contract.ExitUsage, "DATABASE_URL: not a Postgres connection string"},
 		{"serve", with(contract.EnvPoolSize, "many"), contract.ExitUsage, `POOL_SIZE is "many"`},
+		{"serve", with(contract.EnvRequestsPerMinute, "all"), contract.ExitUsage, `REQUESTS_PER_MINUTE is "all": use a whole number from 1 to 1000000`},
 		{"serve", with(contract.EnvTrustedProxies, "10.0.0.0/8,x"), contract.ExitUsage, `TRUSTED_PROXIES contains "x"`},
 		{"serve", with(contract.EnvPublicHost, "https://rsolv.dev"), contract.ExitUsage, `PUBLIC_HOST is "https://rsolv.dev"`},
 		{"serve", with("CORS_ORIGINS", "app.rsolv.dev"), contract.ExitUsage, `CORS_ORIGINS contains "app.rsolv.dev": use origins`},

@@ -61,6 +61,9 @@ const (
 	// the folder, EnvNATSReplicas how many of its servers keep each event.
 	EnvNATSURL      = "NATS_URL"
 	EnvNATSReplicas = "NATS_REPLICAS"
+	// EnvRequestsPerMinute is how many authenticated requests one customer may
+	// make in a minute, over all pods.
+	EnvRequestsPerMinute = "REQUESTS_PER_MINUTE"
 	// EnvFunnelMonths is how many whole months of events are kept; 0 for all.
 	EnvFunnelMonths = "FUNNEL_MONTHS"
 	// EnvVisitorIDs is how the app's own pages tell visitors apart: daily, local

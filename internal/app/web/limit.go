@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 
@@ -19,15 +20,18 @@ const (
 	actionUsageReport     = "usage_report"
 )
 
+// DefaultRequestsPerMinute is what a customer may ask for unless it is set.
+const DefaultRequestsPerMinute = 500
+
 var actionLimits = map[string]int{
-	actionRequest: 500, actionTestIntegration: 100, actionASTAnalysis: 100, actionUsageReport: 100,
+	actionTestIntegration: 100, actionASTAnalysis: 100, actionUsageReport: 100,
 }
 
 // limitRequest counts an authenticated request and tells the client what is
 // left.
 func (s *server) limitRequest(w http.ResponseWriter, r *http.Request, p app.Principal) error {
 	now := s.d.Now()
-	d := s.limits.Take(r.Context(), actionRequest, strconv.FormatInt(p.CustomerID, 10), actionLimits[actionRequest])
+	d := s.limits.Take(r.Context(), actionRequest, strconv.FormatInt(p.CustomerID, 10), cmp.Or(s.d.RequestsPerMinute, DefaultRequestsPerMinute))
 	h := w.Header()
 	h.Set("X-Ratelimit-Limit", strconv.Itoa(d.Limit))
 	h.Set("X-Ratelimit-Remaining", strconv.Itoa(d.Remaining))

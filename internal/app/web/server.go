@@ -84,6 +84,9 @@ type Deps struct {
 
 	// Analysis judges findings and places tests; its routes answer 503 without.
 	Analysis *AnalysisDeps
+	// RequestsPerMinute limits the authenticated requests of a customer; zero is
+	// DefaultRequestsPerMinute.
+	RequestsPerMinute int
 	// PublicHost is the host in absolute links; the request's when empty.
 	PublicHost     string
 	TrustedProxies []netip.Prefix
