@@ -87,7 +87,8 @@ GROUP BY w.number;
 
 -- name: SourcesOfCustomers :many
 -- By first touch: the first visit that names a campaign, of any of the
--- browsers of the customer and not after the signup, or else what the signup named.
+-- browsers of the customer and not after the signup, or else what the signup
+-- named, which the journey remembers when its event is gone.
 WITH touched AS (
     SELECT DISTINCT ON (j.customer_id) j.customer_id, e.utm_source, e.utm_medium, e.utm_campaign
     FROM funnel_journeys j
@@ -99,14 +100,18 @@ WITH touched AS (
     ORDER BY j.customer_id, e.occurred_at, e.id
 )
 SELECT coalesce(CASE @kind::text
-        WHEN 'source' THEN CASE WHEN t.customer_id IS NULL THEN j.utm_source ELSE t.utm_source END
-        WHEN 'medium' THEN CASE WHEN t.customer_id IS NULL THEN j.utm_medium ELSE t.utm_medium END
-        ELSE CASE WHEN t.customer_id IS NULL THEN j.utm_campaign ELSE t.utm_campaign END END, '')::text AS value,
+        WHEN 'source' THEN CASE WHEN t.customer_id IS NOT NULL THEN t.utm_source WHEN s.id IS NOT NULL THEN s.utm_source ELSE j.utm_source END
+        WHEN 'medium' THEN CASE WHEN t.customer_id IS NOT NULL THEN t.utm_medium WHEN s.id IS NOT NULL THEN s.utm_medium ELSE j.utm_medium END
+        ELSE CASE WHEN t.customer_id IS NOT NULL THEN t.utm_campaign WHEN s.id IS NOT NULL THEN s.utm_campaign ELSE j.utm_campaign END
+    END, '')::text AS value,
     count(*) AS signups,
     count(*) FILTER (WHERE j.api_key_at <= j.signup_at + make_interval(secs => @seconds::float8)) AS api_keys,
     count(*) FILTER (WHERE j.activation_at <= j.signup_at + make_interval(secs => @seconds::float8)) AS activated,
     count(*) FILTER (WHERE j.retention_at <= j.signup_at + make_interval(secs => @seconds::float8)) AS retained
-FROM funnel_journeys j LEFT JOIN touched t ON t.customer_id = j.customer_id
+FROM funnel_journeys j
+LEFT JOIN touched t ON t.customer_id = j.customer_id
+LEFT JOIN funnel_milestones m ON m.customer_id = j.customer_id AND m.stage = 'signup'
+LEFT JOIN funnel_events s ON s.id = m.event_id
 WHERE j.signup_at >= @since::timestamptz AND j.signup_at < @until::timestamptz
 GROUP BY 1;
 
