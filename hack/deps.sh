@@ -11,6 +11,8 @@ package_of() {
     amtool) echo prometheus-alertmanager ;;
     chromium) echo chromium ;;
     gcc) echo gcc libc6-dev ;;
+    # What runs the tests that the app inserts in files of other languages.
+    runners) echo ruby ruby-rspec ruby-minitest python3-pytest phpunit junit5 ;;
     *) echo "deps.sh: unknown need $1" >&2; exit 2 ;;
   esac
 }
@@ -18,6 +20,8 @@ package_of() {
 present() {
   case $1 in
     postgres) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ;;
+    runners)
+      type ruby rspec phpunit >/dev/null 2>&1 && [ -e /usr/share/java/junit-jupiter-api.jar ] && /usr/bin/python3 -c 'import pytest' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }

@@ -142,7 +142,7 @@ func (s *Service) judgeFile(ctx context.Context, in Validation, file string, at 
 }
 
 // Insert places tests in a file. What the request is to blame for is a
-// *insert.BadTestError, or insert.ErrRefused.
+// *insert.BadTestError or an *insert.RefusedError.
 func (s *Service) Insert(ctx context.Context, in insert.Request) (insert.Result, error) {
 	result, err := s.run.Do(ctx, &worker.Job{Insert: &in})
 	switch {
@@ -151,7 +151,7 @@ func (s *Service) Insert(ctx context.Context, in insert.Request) (insert.Result,
 	case result.BadTest > 0:
 		return insert.Result{}, &insert.BadTestError{Index: result.BadTest - 1, Reason: result.Refused}
 	case result.Refused != "":
-		return insert.Result{}, fmt.Errorf("%w: %s", insert.ErrRefused, result.Refused)
+		return insert.Result{}, &insert.RefusedError{Reason: result.Refused}
 	}
 	return result.Inserted, nil
 }

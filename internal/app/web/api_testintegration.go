@@ -201,8 +201,8 @@ func insertionError(err error) error {
 	if bad, ok := errors.AsType[*insert.BadTestError](err); ok {
 		return app.Invalid(app.FieldError{Field: fmt.Sprintf("testSuite.redTests[%d].testCode", bad.Index), Message: bad.Reason})
 	}
-	if errors.Is(err, insert.ErrRefused) {
-		return app.Invalid(app.FieldError{Field: "targetFileContent", Message: "cannot take the tests without an error in it: check that it is of the language, and whole"})
+	if refused, ok := errors.AsType[*insert.RefusedError](err); ok {
+		return app.Invalid(app.FieldError{Field: "targetFileContent", Message: "cannot take the tests: " + refused.Reason})
 	}
 	return err
 }

@@ -80,16 +80,16 @@ func (t *prepared) method(indent, unit string, open []string) []string {
 	var lines []string
 	if t.whole {
 		if !strings.Contains(t.Code, t.Name) {
-			lines = append(lines, indent+"// "+oneLine(t.Name))
+			lines = append(lines, indent+"// "+comment(t.language, t.Name))
 		}
-		lines = append(lines, indent+"// Security test. Attack vector: "+oneLine(t.AttackVector))
+		lines = append(lines, indent+"// Security test. Attack vector: "+comment(t.language, t.AttackVector))
 		return append(lines, t.indented(indent)...)
 	}
-	lines = append(lines, indent+"// "+oneLine(t.Name))
+	lines = append(lines, indent+"// "+comment(t.language, t.Name))
 	for _, o := range open {
 		lines = append(lines, indent+o)
 	}
-	lines = append(lines, indent+unit+"// Attack vector: "+oneLine(t.AttackVector))
+	lines = append(lines, indent+unit+"// Attack vector: "+comment(t.language, t.AttackVector))
 	lines = append(lines, t.indented(indent+unit)...)
 	return append(lines, indent+"}")
 }
@@ -118,7 +118,7 @@ func (phpunit) block(f *file, s *spot, tests []prepared) []string {
 		return apart(blocks)
 	}
 	head := []string{"class " + f.className("SecurityTest") + ` extends \PHPUnit\Framework\TestCase`, "{"}
-	if !strings.Contains(f.src, "<?php") {
+	if !strings.Contains(f.src, "<?php") || strings.LastIndex(f.src, "?>") > strings.LastIndex(f.src, "<?") {
 		head = append([]string{"<?php", ""}, head...)
 	}
 	return append(append(head, apart(blocks)...), "}")
@@ -139,12 +139,16 @@ func (junit) block(f *file, s *spot, tests []prepared) []string {
 		indent = s.indent
 	}
 	blocks := make([][]string, len(tests))
+	annotation := "@Test"
+	if !strings.Contains(f.src, "org.junit") && !strings.Contains(f.src, annotation) {
+		annotation = "@org.junit.jupiter.api.Test"
+	}
 	for i := range tests {
 		open := "void "
 		if strings.Contains(f.src, "org.junit.Test") { // version 4 wants it public
 			open = "public void "
 		}
-		blocks[i] = tests[i].method(indent, f.unit, []string{"@Test", open + pascal("security", f, tests[i].Name) + "() throws Exception {"})
+		blocks[i] = tests[i].method(indent, f.unit, []string{annotation, open + pascal("security", f, tests[i].Name) + "() throws Exception {"})
 	}
 	if s != nil {
 		return apart(blocks)
@@ -159,12 +163,34 @@ func (gotest) place(f *file) *spot {
 			last = k
 		}
 	}
+	strategy := afterTest
 	if last == 0 {
-		return nil
+		if last = f.header(); last == 0 {
+			return nil
+		}
+		strategy = afterImports
 	}
 	s := f.after(last)
-	s.strategy, s.parent, s.indent = afterTest, parentModule, ""
+	s.strategy, s.parent, s.indent = strategy, parentModule, ""
 	return s
+}
+
+// header is the last import, or the package's name, of a Go file that does not
+// import testing: tests at its end would not compile.
+func (f *file) header() uint32 {
+	var last uint32
+	for _, k := range f.NamedChildren(0) {
+		switch f.Kind(k) {
+		case "package_clause":
+			last = k
+		case "import_declaration":
+			if strings.Contains(f.Text(k), `"testing"`) {
+				return 0
+			}
+			last = k
+		}
+	}
+	return last
 }
 
 func (gotest) block(f *file, s *spot, tests []prepared) []string {
@@ -173,8 +199,11 @@ func (gotest) block(f *file, s *spot, tests []prepared) []string {
 		blocks[i] = tests[i].method("", "\t", []string{"func " + pascal("TestSecurity", f, tests[i].Name) + "(t *testing.T) {"})
 	}
 	lines := apart(blocks)
-	if s == nil && strings.TrimSpace(f.src) == "" {
+	switch {
+	case s == nil && strings.TrimSpace(f.src) == "":
 		lines = append([]string{"package security", "", `import "testing"`, ""}, lines...)
+	case s != nil && s.strategy == afterImports:
+		lines = append([]string{`import "testing"`, ""}, lines...)
 	}
 	return lines
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/syntax"
 )
@@ -55,6 +56,7 @@ const (
 	insideSuite  = "inside_describe_block"
 	afterTest    = "after_last_test_function"
 	insideClass  = "inside_test_class"
+	afterImports = "after_imports"
 	parentSuite  = "describe_block"
 	parentClass  = "test_class"
 	parentModule = "module"
@@ -73,7 +75,12 @@ func (e *BadTestError) Error() string {
 
 // ErrRefused says that no place was found that leaves the file as sound as it
 // was.
-var ErrRefused = errors.New("the tests cannot be inserted without an error in the file")
+var ErrRefused = errors.New("the file would have an error with the tests in it: check that it is of the language, and whole")
+
+// RefusedError says of a file why it takes no tests.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return "the tests cannot be inserted: " + e.Reason }
 
 // family is how the tests of a framework look.
 type family interface {
@@ -92,6 +99,18 @@ type file struct {
 	quote    string
 	// names are those of functions and methods in the file.
 	names map[string]bool
+	// squeezed is src as squeeze makes it.
+	squeezed string
+	// deadline is when to give up, by syntax.CPU.
+	deadline time.Duration
+}
+
+// limit is how much processor time the whole of one request may take.
+const limit = 700 * time.Millisecond
+
+// parse parses in the time that is left.
+func (f *file) parse(src string) (*syntax.Tree, error) {
+	return syntax.ParseWithin(f.deadline-syntax.CPU(), f.language, extension[f.language], []byte(src)) //nolint:wrapcheck // the caller knows these errors
 }
 
 var extension = map[syntax.Language]string{
@@ -127,22 +146,24 @@ func Generate(r Request) (Result, error) {
 			// A sound file with a place for tests gets them there, or not at all.
 			continue
 		}
-		if out, ok := f.splice(fam, where, fresh); ok {
-			return out, nil
+		out, err := f.splice(fam, where, fresh)
+		if err == nil || !errors.Is(err, ErrRefused) {
+			return out, err
 		}
 	}
 	return Result{}, ErrRefused
 }
 
 func open(src string, language syntax.Language) (*file, error) {
-	t, err := syntax.Parse(language, extension[language], []byte(src))
+	f := &file{language: language, src: src, names: map[string]bool{}, deadline: syntax.CPU() + limit}
+	t, err := f.parse(src)
 	if errors.Is(err, syntax.ErrNoGrammar) && language == syntax.Elixir {
 		t, err = nil, nil
 	}
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller knows these errors
+		return nil, err
 	}
-	f := &file{Tree: t, language: language, src: src, names: map[string]bool{}}
+	f.Tree, f.squeezed = t, squeeze(src)
 	f.unit = unitOf(src, language)
 	f.quote = "'"
 	if strings.Count(src, `"`) > strings.Count(src, "'") {
@@ -183,9 +204,9 @@ func unitOf(src string, language syntax.Language) string {
 	}
 }
 
-// splice inserts the tests and parses the result. It fails when that has more
+// splice inserts the tests and parses the result. It refuses when that has more
 // errors than the input.
-func (f *file) splice(fam family, s *spot, tests []prepared) (Result, bool) {
+func (f *file) splice(fam family, s *spot, tests []prepared) (Result, error) {
 	lines := fam.block(f, s, tests)
 	var at int
 	var text string
@@ -221,11 +242,17 @@ func (f *file) splice(fam family, s *spot, tests []prepared) (Result, bool) {
 		out.Point = &Point{Line: lineOf(out.Content, at+len(text)-len(strings.TrimLeft(text, "\r\n"))), Strategy: s.strategy, Parent: s.parent}
 	}
 	if f.language == syntax.Elixir {
-		return out, balanced(out.Content) == balanced(f.src)
+		if balanced(out.Content) != balanced(f.src) {
+			return Result{}, ErrRefused
+		}
+		return out, nil
 	}
-	after, err := syntax.Parse(f.language, extension[f.language], []byte(out.Content))
-	if err != nil || after.Errors > f.Errors {
-		return out, false
+	after, err := f.parse(out.Content)
+	switch {
+	case err != nil:
+		return Result{}, err
+	case after.Errors > f.Errors:
+		return Result{}, ErrRefused
 	}
-	return out, true
+	return out, nil
 }

@@ -1,6 +1,7 @@
 package insert
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,13 +16,15 @@ type prepared struct {
 	lines []string // of its code, the indentation they share taken away
 	fixed []bool   // lines that begin inside a text and must stay as they are
 	whole bool     // a test by itself, not the body of one
+
+	language syntax.Language
 }
 
 // prepare parses the code of each test.
 func prepare(f *file, tests []Test) ([]prepared, error) {
 	out := make([]prepared, len(tests))
 	for i, t := range tests {
-		p := prepared{Test: t}
+		p := prepared{Test: t, language: f.language}
 		p.lines = dedent(strings.Split(strings.ReplaceAll(strings.Trim(strings.ReplaceAll(t.Code, "\r\n", "\n"), "\n"), "\t\n", "\n"), "\n"), f.language)
 		if strings.TrimSpace(t.Code) == "" {
 			return nil, &BadTestError{i, "is empty"}
@@ -29,8 +32,11 @@ func prepare(f *file, tests []Test) ([]prepared, error) {
 		p.fixed = make([]bool, len(p.lines))
 		if f.language != syntax.Elixir {
 			text, offset := snippet(f.language, p.lines)
-			tree, err := syntax.Parse(f.language, extension[f.language], []byte(text))
-			if err != nil {
+			tree, err := f.parse(text)
+			switch {
+			case errors.Is(err, syntax.ErrTooLong): // perhaps because of what came before
+				return nil, err
+			case err != nil:
 				return nil, &BadTestError{i, "cannot be parsed: " + err.Error()}
 			}
 			if tree.Errors > 0 {

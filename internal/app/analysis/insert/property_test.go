@@ -2,9 +2,6 @@ package insert
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -177,7 +174,7 @@ func TestInsertions(t *testing.T) {
 			for i := range rapid.IntRange(1, 3).Draw(t, "tests") {
 				tests = append(tests, Test{
 					Name: fmt.Sprintf("%s %d", title.Draw(t, "name"), i), Code: s.code(t, rapid.Bool().Draw(t, "whole")),
-					AttackVector: rapid.SampledFrom([]string{"' OR 1=1 --", "<script>\nalert(1)</script>", "*/ x", `""" x`, "../../etc/passwd"}).Draw(t, "vector"),
+					AttackVector: rapid.SampledFrom([]string{"' OR 1=1 --", "<script>\nalert(1)</script>", "*/ x", `""" x`, "../../etc/passwd", `?> \u000a x`}).Draw(t, "vector"),
 				})
 			}
 			check(t, s, content, tests)
@@ -219,7 +216,7 @@ func check(t *rapid.T, s suites, content string, tests []Test) {
 		t.Fatal("no lines were added")
 	}
 	for _, one := range tests {
-		if !strings.Contains(squeeze(got.Content), squeeze(oneLine(one.AttackVector))) && !strings.Contains(got.Content, docText(one.AttackVector)) {
+		if !strings.Contains(squeeze(got.Content), squeeze(comment(s.language, one.AttackVector))) && !strings.Contains(got.Content, docText(one.AttackVector)) {
 			t.Fatalf("no attack vector %q in\n%s", one.AttackVector, got.Content)
 		}
 	}
@@ -255,96 +252,5 @@ func inside(t *rapid.T, s suites, tree *syntax.Tree, got Result) {
 	}
 	if depth == 0 {
 		t.Fatalf("line %d is outside of the suite:\n%s", got.Point.Line, got.Content)
-	}
-}
-
-// TestNodeRunsThem runs files with inserted tests under node's own runner.
-func TestNodeRunsThem(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("node is not installed here")
-	}
-	const prelude = "const { describe, it, test, beforeEach, afterEach } = require('node:test');\nconst assert = require('node:assert');\n"
-	for i, content := range []string{
-		"describe('a', () => {\n  it('b', () => {})\n\n  afterEach(() => {\n    global.x = 1\n  })\n})\n",
-		"describe(\"a\", function () {\n\ttest(\"b\", () => {});\n});",
-		"describe('a', () => { it('b', () => {}) })\n",
-		"describe('a', () => {\n    describe('c', () => {\n        test('b', () => {})\n    })\n})\n",
-		"function helper() {}\n",
-	} {
-		content = prelude + content
-		for _, one := range []Test{
-			{"it's `${refused}`", "assert.equal(1, 1)\nawait Promise.resolve()", "' OR \"1\"\n*/"},
-			{"whole", "it('whole', () => {\n  assert.equal(`a\n b`.length, 4)\n})", "x"},
-		} {
-			got, err := Generate(Request{Content: content, Language: syntax.JavaScript, Framework: "mocha", Tests: []Test{one}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			file := filepath.Join(t.TempDir(), "a.test.js")
-			if err := os.WriteFile(file, []byte(got.Content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			out, err := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=tap", file).CombinedOutput()
-			want := strings.Count(prelude+content, "('b'") + strings.Count(content, "(\"b\"") + 1
-			if err != nil || !strings.Contains(string(out), fmt.Sprintf("# pass %d", want)) {
-				t.Errorf("%d, %s: %v\n%s\n%s", i, one.Name, err, out, got.Content)
-			}
-		}
-	}
-}
-
-// TestPythonRunsThem runs files with inserted tests under unittest, and the
-// functions of pytest's style by hand.
-func TestPythonRunsThem(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not installed here")
-	}
-	const runner = `
-import inspect
-ran = 0
-for name, value in list(globals().items()):
-    if inspect.isclass(value) and name.startswith("Test"):
-        for method in dir(value):
-            if method.startswith("test"):
-                getattr(value(), method)(); ran += 1
-    elif inspect.isfunction(value) and name.startswith("test_"):
-        value(); ran += 1
-print("ran", ran)
-`
-	for _, c := range []struct {
-		framework, content string
-		tests              int
-	}{
-		{"pytest", "class TestA:\n    def test_b(self):\n        assert True\n\n    def helper(self):\n        pass\n", 3},
-		{"pytest", "def test_a():\n    assert True\n", 3},
-		{"pytest", "def helper():\n  return 1\n", 2},
-		{"unittest", "import unittest\n\nclass ATest(unittest.TestCase):\n    def test_b(self):\n        self.assertTrue(True)\n\n    def tearDown(self):\n        pass\n", 3},
-		{"unittest", "def helper():\n    return 1\n", 2},
-	} {
-		got, err := Generate(Request{Content: c.content, Language: syntax.Python, Framework: c.framework, Tests: []Test{
-			{`it's """refused"""`, "x = \"\"\"a\n b\"\"\"\n        assert len(x) == 4", "' OR \"1\"\n\\"}, {"whole", "def test_whole():\n    for i in [1]:\n        assert i", "x"},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(t.TempDir(), "test_a.py")
-		source := got.Content
-		args := []string{file}
-		want := fmt.Sprintf("ran %d", c.tests)
-		if c.framework == "unittest" {
-			args, want = []string{"-m", "unittest", file}, fmt.Sprintf("Ran %d tests", c.tests)
-		} else {
-			source += runner
-		}
-		if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.CommandContext(t.Context(), python, args...)
-		cmd.Dir = filepath.Dir(file)
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
-			t.Errorf("%s: %v\n%s\n%s", c.framework, err, out, got.Content)
-		}
 	}
 }

@@ -5,19 +5,19 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/syntax"
 )
 
 // holds says whether a file has a test already: its code, its name and its attack
 // vector, but for white space and escapes.
 func (f *file) holds(t prepared) bool {
-	src := squeeze(f.src)
 	has := func(before string, forms ...string) bool {
-		return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(src, squeeze(before+form)) })
+		return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(f.squeezed, squeeze(before+form)) })
 	}
-	name := oneLine(t.Name)
 	single, double := quoted(t.Name, "'"), quoted(t.Name, `"`)
-	return has("", t.Code) && has("Attack vector: ", oneLine(t.AttackVector), docText(t.AttackVector)) &&
-		has("", name, docText(t.Name), single[1:len(single)-1], double[1:len(double)-1])
+	return has("", t.Code) && has("Attack vector: ", comment(f.language, t.AttackVector), docText(t.AttackVector)) &&
+		has("", comment(f.language, t.Name), docText(t.Name), single[1:len(single)-1], double[1:len(double)-1])
 }
 
 // squeeze takes away what an insertion may change: white space, a self, and the
@@ -37,6 +37,19 @@ func oneLine(text string) string {
 		}
 		return r
 	}, text)), " "), "*/", "* /")
+}
+
+// comment is a text that a comment to the end of a line may hold.
+func comment(language syntax.Language, text string) string {
+	text = oneLine(text)
+	switch language {
+	case syntax.PHP: // the end of the program, even there
+		return strings.ReplaceAll(text, "?>", "? >")
+	case syntax.Java: // read as the character, even there
+		return strings.ReplaceAll(text, `\u`, `\\u`)
+	default:
+		return text
+	}
 }
 
 // quoted writes a text in the file's quotes.

@@ -95,7 +95,12 @@ var (
 // Parse parses a file. Source that the grammar cannot read in places still has
 // a tree, with Errors counted. The errors are the ones of this package.
 func Parse(language Language, file string, source []byte) (*Tree, error) {
-	return parse(language, file, source, parseLimit, memoryLimit)
+	return ParseWithin(ParseLimit, language, file, source)
+}
+
+// ParseWithin is Parse with less processor time.
+func ParseWithin(limit time.Duration, language Language, file string, source []byte) (*Tree, error) {
+	return parse(language, file, source, min(limit, ParseLimit), memoryLimit)
 }
 
 func parse(language Language, file string, source []byte, longest time.Duration, memory uint64) (*Tree, error) {

@@ -14,10 +14,11 @@ import (
 
 // Bounds of one file. What is beyond them is not parsed.
 const (
-	MaxBytes   = 1 << 20
-	MaxNodes   = 700_000
-	MaxDepth   = 1_000
-	parseLimit = 400 * time.Millisecond
+	MaxBytes = 1 << 20
+	MaxNodes = 700_000
+	MaxDepth = 1_000
+	// ParseLimit is of processor time.
+	ParseLimit = 500 * time.Millisecond
 	// memoryLimit is the parser's own memory: what it keeps of source with many
 	// readings grows faster than any bound on the source tells.
 	memoryLimit = 128 << 20

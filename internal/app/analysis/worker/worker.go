@@ -32,7 +32,7 @@ const (
 	maxFrame    = 64 << 20
 	// judgeLimit bounds the time for the findings of one file; those that are
 	// left then are not judged.
-	judgeLimit = 700 * time.Millisecond
+	judgeLimit = 800 * time.Millisecond
 	// keepBytes is the size of a file from which on the memory is given back.
 	keepBytes = 256 << 10
 )
