@@ -20,7 +20,7 @@ import (
 // what ran before serves on. Without the rules in the CRD the first Apply would
 // succeed and the test fail there; with spec.flags.policy: Warn, which is the
 // old way and what E2E_WITHOUT_GUARD=flags sets, the rollout does not hold, and
-// the test fails where it finds a Deployment.
+// the test fails where it finds pods that it should not.
 func TestOutage_FlagNameMismatch(t *testing.T) {
 	const app = "outage-flag"
 	declareApp(t, app, "sk_test_51Hq8vJ2eZ")
