@@ -70,9 +70,10 @@ func (s *scope) writeStatus(h *held) status.Progress {
 		}
 		status.Set(&st.Conditions, generation, condition, verdict)
 	}
-	if s.rolledBack != nil {
+	switch {
+	case s.rolledBack != nil:
 		status.Set(&st.Conditions, generation, v1alpha1.ConditionRolledBack, status.True(s.rolledBack.Reason, s.rolledBack.Message))
-	} else {
+	case !s.stillRolledBack(h):
 		apimeta.RemoveStatusCondition(&st.Conditions, v1alpha1.ConditionRolledBack)
 	}
 	ready, progress, phase := s.conclude(h)
@@ -99,6 +100,14 @@ func (s *scope) writeStatus(h *held) status.Progress {
 		st.Flags = s.published.record
 	}
 	return progress
+}
+
+// stillRolledBack tells that a rollback stands although this reconcile did not
+// come as far as to say so: an earlier step holds the same spec, an emptied
+// secret for instance.
+func (s *scope) stillRolledBack(h *held) bool {
+	was := apimeta.FindStatusCondition(s.rd.Status.Conditions, v1alpha1.ConditionRolledBack)
+	return h != nil && s.rejected != nil && was != nil && was.ObservedGeneration == s.rd.Generation
 }
 
 // waitingFor says which condition the i-th one, not evaluated, waits for.

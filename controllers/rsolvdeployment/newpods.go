@@ -17,21 +17,47 @@ import (
 // and on the ReplicaSet of its newest template.
 const revisionAnnotation = "deployment.kubernetes.io/revision"
 
-// replicaSet finds the ReplicaSet of the Deployment's newest template; nil when
-// the API server has none yet.
-func (r *Reconciler) replicaSet(ctx context.Context, s *scope) (*appsv1.ReplicaSet, error) {
+// replicaSets lists those of the Deployment: the one of its newest template,
+// nil when the API server has none yet, and the others.
+func (r *Reconciler) replicaSets(ctx context.Context, s *scope) (newest *appsv1.ReplicaSet, older []appsv1.ReplicaSet, err error) {
 	var sets appsv1.ReplicaSetList
-	err := r.Live.List(ctx, &sets, client.InNamespace(s.rd.Namespace), client.MatchingLabels(workload.SelectorLabels(s.rd.Name)))
+	err = r.Live.List(ctx, &sets, client.InNamespace(s.rd.Namespace), client.MatchingLabels(workload.SelectorLabels(s.rd.Name)))
 	if err != nil {
-		return nil, fmt.Errorf("listing the ReplicaSets of %s: %w", s.rd.Name, err)
+		return nil, nil, fmt.Errorf("listing the ReplicaSets of %s: %w", s.rd.Name, err)
 	}
 	for i := range sets.Items {
 		set := &sets.Items[i]
-		if metav1.IsControlledBy(set, s.deployment) && set.Annotations[revisionAnnotation] == s.deployment.Annotations[revisionAnnotation] {
-			return set, nil
+		switch {
+		case !metav1.IsControlledBy(set, s.deployment):
+		case set.Annotations[revisionAnnotation] == s.deployment.Annotations[revisionAnnotation]:
+			newest = set
+		default:
+			older = append(older, *set)
 		}
 	}
-	return nil, nil //nolint:nilnil // absence is an answer
+	return newest, older, nil
+}
+
+// olderDown counts the pods of earlier templates that there should be and do
+// not answer. What a Deployment counts does not tell: while it is scaled it
+// wants more old pods and more new ones.
+func (r *Reconciler) olderDown(ctx context.Context, s *scope) (int32, error) {
+	newest, older, err := r.replicaSets(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	if newest == nil {
+		// No old pod goes before its successor answers. So if fewer pods answer
+		// than there should be, old ones have stopped answering.
+		return max(0, wantedPods(s.deployment)-s.deployment.Status.AvailableReplicas), nil
+	}
+	down := int32(0)
+	for i := range older {
+		if wanted := older[i].Spec.Replicas; wanted != nil {
+			down += max(0, *wanted-older[i].Status.AvailableReplicas)
+		}
+	}
+	return down, nil
 }
 
 // firstPod is when the oldest pod of a ReplicaSet was made. The ReplicaSet

@@ -60,7 +60,7 @@ func (r *Reconciler) askGate(ctx context.Context, s *scope, now time.Time) (*rea
 	if baseline.Spec.Prometheus == nil {
 		return seen.without(v1alpha1.ReasonNoPrometheus, true, "the AlertBaseline %q says of no Prometheus: set its spec.prometheus", name), nil
 	}
-	set, err := r.replicaSet(ctx, s)
+	set, _, err := r.replicaSets(ctx, s)
 	if err != nil {
 		return nil, err
 	}

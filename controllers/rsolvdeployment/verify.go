@@ -103,9 +103,11 @@ func (r *Reconciler) deadlineMissed(ctx context.Context, s *scope, available sta
 	if err != nil {
 		return err
 	}
-	// No old pod goes before its successor answers. So if fewer pods answer
-	// than there should be, old ones have stopped answering too.
-	down := s.deployment.Status.AvailableReplicas < wantedPods(s.deployment)
+	older, err := r.olderDown(ctx, s)
+	if err != nil {
+		return err
+	}
+	down := older > 0
 	left := s.recovering(r.Clock(), down)
 	switch (failure{good: good, wanted: autoRollback(s.rd), othersDown: down, recovering: left > 0}).decide() {
 	case leave:

@@ -12,6 +12,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
@@ -240,6 +241,113 @@ func TestDependencyDownIsNotTheRevisionsFault(t *testing.T) {
 	f.ready()
 	if st := f.rd().Status; st.DependencyBackAt != nil || st.Image != v2 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// A Deployment that is scaled during a rollout wants more old pods and more new
+// ones, so that what it counts says nothing about the old ones.
+func TestScalingAStalledRolloutDoesNotHoldIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create().ready()
+	f.image(v2)
+	f.rolling()
+	f.edit(func(rd *v1alpha1.RsolvDeployment) { rd.Spec.Replicas = new(int32(4)) })
+	f.reconcile()
+	f.stall(3)
+	f.replicaSet("old", "1", 3, 3)
+	f.replicaSet("new", "2", 2, 0)
+	deployment := f.deployment()
+	deployment.Annotations = map[string]string{revisionAnnotation: "2"}
+	f.must(f.client.Update(t.Context(), deployment))
+	f.stall(3)
+	f.reconcile()
+	f.reconcile()
+	f.wantRolledBack("no further new pod answered")
+}
+
+// An old pod that does not answer holds it.
+func TestAnOldPodThatIsDownHoldsAStalledRollout(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create().ready()
+	f.image(v2)
+	f.rolling()
+	deployment := f.deployment()
+	deployment.Annotations = map[string]string{revisionAnnotation: "2"}
+	f.must(f.client.Update(t.Context(), deployment))
+	f.replicaSet("old", "1", 2, 1)
+	f.replicaSet("new", "2", 1, 1)
+	f.stall(2)
+	f.reconcile()
+	f.wantReady(metav1.ConditionFalse, v1alpha1.ReasonDependencyDown)
+}
+
+// replicaSet makes one of the Deployment's, as its controller would.
+func (f *fixture) replicaSet(name, revision string, wanted, available int32) {
+	f.t.Helper()
+	deployment := f.deployment()
+	set := &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: f.key.Namespace, Name: "rsolv-" + name, Labels: workload.SelectorLabels("rsolv"),
+			Annotations: map[string]string{revisionAnnotation: revision},
+		},
+		Spec: appsv1.ReplicaSetSpec{Replicas: &wanted, Selector: deployment.Spec.Selector, Template: deployment.Spec.Template},
+	}
+	f.must(controllerutil.SetControllerReference(deployment, set, f.client.Scheme()))
+	f.must(f.client.Create(f.t.Context(), set))
+	set.Status = appsv1.ReplicaSetStatus{Replicas: wanted, ReadyReplicas: available, AvailableReplicas: available}
+	f.must(f.client.Status().Update(f.t.Context(), set))
+}
+
+// A smoke test whose pod never ran says nothing about the revision, until that
+// is all that it ever does.
+func TestSilentSmokeTestsAreRepeated(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create().ready()
+	f.image(v2)
+	f.testing()
+	for range silentSmokeTests - 1 {
+		for _, job := range f.jobsOf(contract.ComponentSmokeTest) {
+			if len(job.Status.Conditions) == 0 {
+				f.must(testenv.FinishJob(t.Context(), f.client, &job, batchv1.JobFailed, "Job was active longer than specified deadline"))
+			}
+		}
+		f.reconcile()
+		if message := f.want(v1alpha1.ConditionSmokeTestPassed, metav1.ConditionFalse, v1alpha1.ReasonDependencyDown); !strings.Contains(message, "its pod never ran, or went without a word") {
+			t.Errorf("%s", message)
+		}
+		f.now = f.now.Add(lastRetry)
+		f.reconcile()
+	}
+	for _, job := range f.jobsOf(contract.ComponentSmokeTest) {
+		if len(job.Status.Conditions) == 0 {
+			f.must(testenv.FinishJob(t.Context(), f.client, &job, batchv1.JobFailed, "Job was active longer than specified deadline"))
+		}
+	}
+	f.reconcile()
+	f.reconcile()
+	f.wantRolledBack("the smoke test failed")
+}
+
+// An earlier step that holds the same spec does not undo what was said of a
+// rollback.
+func TestARollbackStandsWhileAnEarlierStepHolds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create().ready()
+	f.image(v2)
+	f.rolling()
+	f.stall(2)
+	f.reconcile()
+	f.reconcile()
+	f.rollOut()
+	f.reconcile()
+	f.wantRolledBack("no further new pod")
+	before := apimeta.FindStatusCondition(f.rd().Status.Conditions, v1alpha1.ConditionRolledBack)
+	f.secret("rsolv-stripe", map[string]string{"STRIPE_API_KEY": "", "STRIPE_WEBHOOK_SECRET": webhook})
+	f.reconcile()
+	f.wantReady(metav1.ConditionFalse, v1alpha1.ReasonSecretKeyEmpty)
+	after := apimeta.FindStatusCondition(f.rd().Status.Conditions, v1alpha1.ConditionRolledBack)
+	if after == nil || after.Message != before.Message {
+		t.Errorf("RolledBack is %+v, before %+v", after, before)
 	}
 }
 

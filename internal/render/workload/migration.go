@@ -52,10 +52,7 @@ func MigrationJob(rd *v1alpha1.RsolvDeployment, env Environment, hash, attemptHa
 		WithTTLSecondsAfterFinished(jobKept).
 		WithPodReplacementPolicy(batchv1.Failed).
 		WithPodFailurePolicy(batchv1ac.PodFailurePolicy().WithRules(
-			// A drained node is no failed attempt.
-			batchv1ac.PodFailurePolicyRule().WithAction(batchv1.PodFailurePolicyActionIgnore).
-				WithOnPodConditions(batchv1ac.PodFailurePolicyOnPodConditionsPattern().
-					WithType(corev1.DisruptionTarget).WithStatus(corev1.ConditionTrue)),
+			disrupted(),
 			batchv1ac.PodFailurePolicyRule().WithAction(batchv1.PodFailurePolicyActionFailJob).
 				WithOnExitCodes(batchv1ac.PodFailurePolicyOnExitCodesRequirement().
 					WithContainerName(MigrationContainer).

@@ -3,6 +3,7 @@ package workload
 import (
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	batchv1ac "k8s.io/client-go/applyconfigurations/batch/v1"
@@ -58,11 +59,19 @@ func job(rd *v1alpha1.RsolvDeployment, o oneShot, pod *corev1ac.PodSpecApplyConf
 		WithBackoffLimit(o.retries).
 		WithActiveDeadlineSeconds(int64(o.timeout.Seconds())).
 		WithTTLSecondsAfterFinished(jobKept).
+		WithPodFailurePolicy(batchv1ac.PodFailurePolicy().WithRules(disrupted())).
 		WithTemplate(corev1ac.PodTemplateSpec().
 			WithLabels(render.Labels(rd.Name, o.component)).
 			WithSpec(pod.WithRestartPolicy(corev1.RestartPolicyNever))))
 	object.ObjectMetaApplyConfiguration = meta(rd, o.name, o.component)
 	return render.Object(object)
+}
+
+// disrupted says that a pod of a drained or lost node is no failed attempt.
+func disrupted() *batchv1ac.PodFailurePolicyRuleApplyConfiguration {
+	return batchv1ac.PodFailurePolicyRule().WithAction(batchv1.PodFailurePolicyActionIgnore).
+		WithOnPodConditions(batchv1ac.PodFailurePolicyOnPodConditionsPattern().
+			WithType(corev1.DisruptionTarget).WithStatus(corev1.ConditionTrue))
 }
 
 // orDefault is the declared duration. The schema allows no zero; zero is an
