@@ -169,6 +169,15 @@ type CatalogRecord struct {
 	// +listMapKey=key
 	// +kubebuilder:validation:MaxItems=256
 	Required []RequiredFlag `json:"required,omitempty"`
+	// Unmet are keys of flags that the image cannot do without and that no
+	// FeatureFlag can give it: the key may not look so, or there are more than
+	// 256 of them. The first 16.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=64
+	Unmet []string `json:"unmet,omitempty"`
 	// Known are all flags that the image knows; the first 1,024 in order of
 	// key.
 	//

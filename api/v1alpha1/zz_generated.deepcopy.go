@@ -355,6 +355,11 @@ func (in *CatalogRecord) DeepCopyInto(out *CatalogRecord) {
 		*out = make([]RequiredFlag, len(*in))
 		copy(*out, *in)
 	}
+	if in.Unmet != nil {
+		in, out := &in.Unmet, &out.Unmet
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Known != nil {
 		in, out := &in.Known, &out.Known
 		*out = make([]KnownFlag, len(*in))

@@ -52,11 +52,13 @@ func (r *Reconciler) judgeFlags(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	var required []v1alpha1.RequiredFlag
+	var catalog v1alpha1.CatalogRecord
 	if s.catalog != nil {
-		required = s.catalog.Required
+		catalog = *s.catalog
 	}
+	required := catalog.Required
 	problems := append(workload.CheckFlags(required, flags.types), workload.CheckKept(required, flags.kept)...)
+	problems = append(problems, workload.CheckUnmet(catalog.Unmet)...)
 	if len(problems) == 0 {
 		s.verdicts[v1alpha1.ConditionFlagsReady] = status.True(v1alpha1.ReasonSucceeded,
 			fmt.Sprintf("all %d flags that the image needs are declared", len(required)))

@@ -26,6 +26,9 @@ const (
 	// database that is made together with the app takes its time. After that
 	// the rollout is stalled, and goes on being tried all the same.
 	patience = 4
+	// podLook is how often the pod of a running preflight is looked at: pods
+	// are not watched.
+	podLook = 10 * time.Second
 )
 
 // runPreflight holds the rollout until the image has said that it can work
@@ -58,7 +61,11 @@ func (r *Reconciler) runPreflight(ctx context.Context, s *scope) error {
 		case job != nil && (finished(job, batchv1.JobComplete) != nil || finished(job, batchv1.JobFailed) != nil):
 			return r.preflightEnded(ctx, s, hash, attempt, failed.Failures, job)
 		case job != nil:
-			return s.checking(name)
+			waits, err := r.obstacle(ctx, job)
+			if err != nil {
+				return err
+			}
+			return s.checking(name, waits)
 		}
 	}
 	if failed.RetryAt != nil {
@@ -69,7 +76,7 @@ func (r *Reconciler) runPreflight(ctx context.Context, s *scope) error {
 	if err := r.Applier.Create(ctx, s.rd, workload.PreflightJob(s.rd, s.environment, strings.TrimPrefix(name, workload.PreflightJobName(s.rd.Name, "")))); err != nil {
 		return err
 	}
-	return s.checking(name)
+	return s.checking(name, "")
 }
 
 // replaceJobs deletes Jobs of older attempts that still run.
@@ -85,13 +92,34 @@ func (r *Reconciler) replaceJobs(ctx context.Context, s *scope, jobs []batchv1.J
 	return nil
 }
 
-func (s *scope) checking(name string) error {
+// obstacles is what stands before what a Job's pod waits for, in messages.
+const obstacles = "; its pod waits: "
+
+// checking holds the rollout while a preflight runs. What its pod waits for is
+// not announced by anything that is watched.
+func (s *scope) checking(name, waits string) error {
 	verdict := status.False(v1alpha1.ReasonPreflightRunning, fmt.Sprintf("Job %s asks %s whether it can work with what it is given", name, s.rd.Spec.Image))
 	if s.preflight != nil && s.preflight.Failures > 0 && s.preflight.Hash == workload.PreflightHash(s.rd, s.environment) {
 		verdict.Message += fmt.Sprintf("; it failed %d times before", s.preflight.Failures)
 	}
+	if waits != "" {
+		verdict.Message += obstacles + waits
+	}
 	s.verdicts[v1alpha1.ConditionPreflightPassed] = verdict
-	return &held{phase: v1alpha1.PhaseChecking, verdict: verdict, progress: status.Working}
+	return &held{phase: v1alpha1.PhaseChecking, verdict: verdict, progress: status.Working, after: podLook}
+}
+
+// obstacle is what the pod of the newest preflight was seen waiting for; the
+// pod goes when its Job's time is over.
+func (s *scope) obstacle() string {
+	condition := apimeta.FindStatusCondition(s.rd.Status.Conditions, v1alpha1.ConditionPreflightPassed)
+	if condition == nil || condition.Reason != v1alpha1.ReasonPreflightRunning {
+		return ""
+	}
+	if _, waits, found := strings.Cut(condition.Message, obstacles); found {
+		return obstacles + waits
+	}
+	return ""
 }
 
 // preflightPassed goes on with the image as the preflight ran it.
@@ -145,7 +173,7 @@ func (s *scope) preflightProblem(job *batchv1.Job, e *ending, report *contract.R
 		if cataloged && only(report, contract.CheckFlags) {
 			return "" // FlagsReady says so, by the policy, and sees it change
 		}
-		return said(e, condition.Reason+": "+condition.Message, s.env)
+		return said(e, condition.Reason+": "+condition.Message+s.obstacle(), s.env)
 	}
 	switch {
 	case e == nil:

@@ -2,13 +2,17 @@ package rsolvdeployment
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
@@ -50,6 +54,61 @@ func (f *fixture) failPreflight(problems ...contract.Problem) {
 		}
 		f.must(testenv.EndPod(f.t.Context(), f.client, &job, testenv.ImageID, string(contract.EncodeReport(report, contract.TerminationLogLimit))))
 		f.must(testenv.FinishJob(f.t.Context(), f.client, &job, batchv1.JobFailed, "Job has reached the specified backoff limit"))
+	}
+}
+
+// A pod that cannot start is the usual reason of a preflight that never ends.
+func TestPreflightSaysWhatItsPodWaitsFor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create()
+	f.reconcile()
+	job := f.jobsOf(contract.ComponentPreflight)[0]
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: "waiting", Labels: map[string]string{batchv1.JobNameLabel: job.Name}},
+		Spec:       job.Spec.Template.Spec,
+	}
+	f.must(f.client.Create(t.Context(), pod))
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: pod.Spec.Containers[0].Name, Image: v1,
+		State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off 20s pulling image"}},
+	}}
+	f.must(f.client.Status().Update(t.Context(), pod))
+	result, err := f.try(t.Context())
+	f.must(err)
+	if result.RequeueAfter != podLook {
+		t.Errorf("looks again after %s", result.RequeueAfter)
+	}
+	const waits = "the node cannot pull " + v1 + ": does the tag exist, and does spec.imagePullSecrets let the node in?"
+	if message := f.want(v1alpha1.ConditionPreflightPassed, metav1.ConditionFalse, v1alpha1.ReasonPreflightRunning); !strings.Contains(message, waits) {
+		t.Errorf("%s", message)
+	}
+
+	// The Job's time is over, and the pod is gone with it.
+	f.must(f.client.Delete(t.Context(), pod, client.GracePeriodSeconds(0)))
+	f.must(testenv.FinishJob(t.Context(), f.client, &job, batchv1.JobFailed, "Job was active longer than specified deadline"))
+	f.reconcile()
+	if message := f.want(v1alpha1.ConditionPreflightPassed, metav1.ConditionFalse, v1alpha1.ReasonPreflightFailed); !strings.Contains(message, waits) {
+		t.Errorf("%s", message)
+	}
+}
+
+// A flag that nobody can declare is not passed over.
+func TestFlagsThatNoFeatureFlagCanGive(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).secrets().create()
+	f.needs("darkMode")
+	f.reconcile()
+	f.passPreflight()
+	f.reconcile()
+	if message := f.want(v1alpha1.ConditionFlagsReady, metav1.ConditionFalse, v1alpha1.ReasonFlagMissing); !strings.Contains(message, `image needs flag "darkMode", which no FeatureFlag can give it`) {
+		t.Errorf("%s", message)
+	}
+	known := make([]contract.CatalogFlag, requiredLimit+1)
+	for i := range known {
+		known[i] = contract.CatalogFlag{Key: fmt.Sprintf("flag_%04d", i), Type: "Boolean", Required: true}
+	}
+	if record := catalogRecord("h", nil, known); len(record.Required) != requiredLimit || !slices.Equal(record.Unmet, []string{"flag_0256"}) {
+		t.Errorf("%d required, unmet: %v", len(record.Required), record.Unmet)
 	}
 }
 

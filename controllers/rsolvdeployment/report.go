@@ -56,6 +56,44 @@ func (r *Reconciler) end(ctx context.Context, job *batchv1.Job) (*ending, error)
 	return newest, nil
 }
 
+// obstacle is what keeps the pod of a Job from running, empty if nothing does.
+// It is in words that do not change while the obstacle stays: the kubelet's
+// own tell how long it waits until it tries again.
+func (r *Reconciler) obstacle(ctx context.Context, job *batchv1.Job) (string, error) {
+	var pods corev1.PodList
+	err := r.Live.List(unlogged(ctx), &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
+	if err != nil && !apierrors.IsForbidden(err) {
+		return "", fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
+	}
+	for i := range pods.Items {
+		for _, container := range pods.Items[i].Status.ContainerStatuses {
+			if waiting := container.State.Waiting; waiting != nil && unusual[waiting.Reason] != "" {
+				return fmt.Sprintf(unusual[waiting.Reason], container.Image, pods.Items[i].Name), nil
+			}
+		}
+		for _, condition := range pods.Items[i].Status.Conditions {
+			if condition.Type == corev1.PodScheduled && condition.Reason == corev1.PodReasonUnschedulable {
+				return "no node takes it: see kubectl describe pod " + pods.Items[i].Name, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// unusual is what a container may wait for beyond its start, with the image and
+// the pod in place of %[1]s and %[2]s.
+var unusual = map[string]string{
+	"ErrImagePull":               cannotPull,
+	"ImagePullBackOff":           cannotPull,
+	"ErrImageNeverPull":          "the node does not have the image %[1]s and may not pull it: see kubectl describe pod %[2]s",
+	"InvalidImageName":           "%[1]s is no name of an image; correct spec.image (pod %[2]s)",
+	"CreateContainerConfigError": "its container cannot be made, of %[1]s: see kubectl describe pod %[2]s",
+	"CreateContainerError":       "its container cannot be made, of %[1]s: see kubectl describe pod %[2]s",
+	"RunContainerError":          "its container cannot be started, of %[1]s: see kubectl describe pod %[2]s",
+}
+
+const cannotPull = "the node cannot pull %[1]s: does the tag exist, and does spec.imagePullSecrets let the node in? See kubectl describe pod %[2]s"
+
 // said is what a Job's pod left as the reason of its failure: the problems of
 // its report, or its last words if they are none. otherwise stands for a pod
 // that said nothing.
@@ -106,13 +144,17 @@ const (
 	logLimit = 1 << 20
 	// requiredLimit bounds the required flags in the status.
 	requiredLimit = 256
+	// unmetLimit bounds the keys in the status that no flag can have.
+	unmetLimit = 16
 	// knownLimit bounds the known flags in the status.
 	knownLimit = 1024
 )
 
 // flagKey is how a FeatureFlag's key may look. An image that asks for another
 // one could never be given it.
-var flagKey = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+var flagKey = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+
+const flagKeyLimit = 63
 
 // catalog reads the catalogue that a preflight printed; nil when it is not
 // there.
@@ -149,7 +191,10 @@ func catalogRecord(hash string, report *contract.Report, known []contract.Catalo
 		record.Digest = cut(report.CatalogDigest, 128)
 	}
 	for _, flag := range known {
-		if !flagKey.MatchString(flag.Key) {
+		if !flagKey.MatchString(flag.Key) || len(flag.Key) > flagKeyLimit {
+			if flag.Required {
+				record.Unmet = append(record.Unmet, cut(flag.Key, flagKeyLimit))
+			}
 			continue
 		}
 		record.Known = append(record.Known, v1alpha1.KnownFlag{Key: flag.Key, Type: cut(flag.Type, 16)})
@@ -159,6 +204,10 @@ func catalogRecord(hash string, report *contract.Report, known []contract.Catalo
 	}
 	slices.SortFunc(record.Required, func(a, b v1alpha1.RequiredFlag) int { return strings.Compare(a.Key, b.Key) })
 	record.Required = slices.CompactFunc(record.Required, func(a, b v1alpha1.RequiredFlag) bool { return a.Key == b.Key })
+	for _, flag := range record.Required[min(requiredLimit, len(record.Required)):] {
+		record.Unmet = append(record.Unmet, flag.Key)
+	}
+	record.Unmet = record.Unmet[:min(unmetLimit, len(record.Unmet))]
 	record.Required = record.Required[:min(requiredLimit, len(record.Required))]
 	slices.SortFunc(record.Known, func(a, b v1alpha1.KnownFlag) int { return strings.Compare(a.Key, b.Key) })
 	record.Known = slices.CompactFunc(record.Known, func(a, b v1alpha1.KnownFlag) bool { return a.Key == b.Key })

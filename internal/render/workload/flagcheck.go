@@ -122,6 +122,17 @@ func missingFlag(key string, near []string) string {
 		key, strings.Join(quoted, ", "), key)
 }
 
+// CheckUnmet names flags that an image needs and cannot be given, however they
+// are declared. An image of the app has none; another one may.
+func CheckUnmet(keys []string) []Problem {
+	problems := make([]Problem, len(keys))
+	for i, key := range keys {
+		problems[i] = Problem{v1alpha1.ReasonFlagMissing, fmt.Sprintf(
+			"image needs flag %q, which no FeatureFlag can give it: a key is words of a-z and 0-9 joined by _, of at most 63 characters, and an image may need 256; correct the image", key)}
+	}
+	return problems
+}
+
 // nearLimit bounds how many near misses are named.
 const nearLimit = 3
 
