@@ -86,10 +86,10 @@ test: assets monitoring-crds ## Unit, golden, API server and database tests.
 	go -C hack/tools test ./...
 
 .PHONY: conformance
-conformance: ## Give what is rendered to prometheus-operator's admission code and to Grafana's schema.
-	@hack/deps.sh promtool
+conformance: ## Give what is rendered to the code of prometheus-operator, Alertmanager and Grafana.
+	@hack/deps.sh promtool amtool
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export RSOLV_RENDERED="$$folder" && \
-	  go test -count 1 -run 'TestPromtoolAcceptsRandomBaselines|TestEverySampleHasADashboard' ./internal/render/alerts ./internal/render/dashboard && \
+	  go test -count 1 -run 'TestPromtoolAcceptsRandomBaselines|TestEverySampleHasADashboard|TestAmtoolAcceptsRandomRoutes' ./internal/render/alerts ./internal/render/dashboard ./internal/render/routing && \
 	  go -C hack/tools/conformance test -count 1 ./...
 	$(if $(OFREP_OPENAPI),go test -count 1 -run '^TestContractIsTheProtocols$$' ./internal/app/web)
 
