@@ -23,6 +23,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
+	"github.com/rsolv-dev/rsolv-operator/internal/promclient"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
 	"github.com/rsolv-dev/rsolv-operator/internal/testenv"
 )
@@ -54,9 +55,9 @@ func (c *cluster) start() (stop func()) {
 		counting := c.writes.Count(m.GetClient())
 		return (&Reconciler{
 			Client: counting, Live: m.GetAPIReader(), Applier: child.NewApplier(counting, m.GetAPIReader()),
-			Recorder: m.GetEventRecorder("rsolv-operator"),
-			Clock:    func() time.Time { c.looks.Add(1); return c.clock() },
-			pace:     c.pace,
+			Recorder:   m.GetEventRecorder("rsolv-operator"),
+			Clock:      func() time.Time { c.looks.Add(1); return c.clock() },
+			Prometheus: &promclient.Clients{}, pace: c.pace,
 		}).SetupWithManager(m)
 	})
 }

@@ -46,7 +46,7 @@ type observer struct {
 	live    client.Reader
 	clock   func() time.Time
 	noted   *noted
-	clients promclient.Clients
+	clients *promclient.Clients
 	pace    pace
 
 	mu       sync.Mutex

@@ -24,6 +24,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/controllers/child"
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
 	"github.com/rsolv-dev/rsolv-operator/controllers/watch"
+	"github.com/rsolv-dev/rsolv-operator/internal/promclient"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/routing"
 )
@@ -58,9 +59,13 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// Clock gives the time, for the horizon of daylight saving time.
 	Clock func() time.Time
+	// Prometheus holds the clients of the servers that baselines name. A client
+	// goes with its baseline, whoever else used it.
+	Prometheus *promclient.Clients
 
-	watch watches
-	noted *noted
+	// rules and routes are the kinds that the cluster may do without.
+	rules, routes *watch.Optional
+	noted         *noted
 	// pace of the looks at Prometheus; the usual one when zero.
 	pace pace
 }
@@ -68,8 +73,8 @@ type Reconciler struct {
 // SetupWithManager registers the reconciler and what it watches. PrometheusRules
 // are watched as soon as their CRD exists.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Clock == nil {
-		return errors.New("setting up the AlertBaseline controller: Client, Live, Applier, Recorder and Clock are required")
+	if r.Client == nil || r.Live == nil || r.Applier == nil || r.Recorder == nil || r.Clock == nil || r.Prometheus == nil {
+		return errors.New("setting up the AlertBaseline controller: Client, Live, Applier, Recorder, Clock and Prometheus are required")
 	}
 	for index, values := range map[string]func(*v1alpha1.AlertBaseline) []string{
 		indexApp:    func(b *v1alpha1.AlertBaseline) []string { return []string{b.Spec.DeploymentRef.Name} },
@@ -86,20 +91,20 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	c, err := ctrl.NewControllerManagedBy(mgr).Named("alertbaseline").
 		For(&v1alpha1.AlertBaseline{}, builder.WithPredicates(watch.DeclarationChanged())).
-		Watches(&v1alpha1.RsolvDeployment{}, handler.EnqueueRequestsFromMapFunc(r.ofDeployment), builder.WithPredicates(comesOrGoes())).
+		Watches(&v1alpha1.RsolvDeployment{}, handler.EnqueueRequestsFromMapFunc(r.ofDeployment), builder.WithPredicates(watch.ComesOrGoes())).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(ofConfigMap)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.ofSecret)).
-		WatchesMetadata(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.ofAll), builder.WithPredicates(ourCRDs())).
+		WatchesMetadata(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.ofAll), builder.WithPredicates(watch.Named(ruleCRDName, routingCRDName))).
 		WatchesRawSource(source.Channel(r.noted.changed, &handler.TypedEnqueueRequestForObject[*v1alpha1.AlertBaseline]{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Build(r)
 	if err != nil {
 		return fmt.Errorf("setting up the AlertBaseline controller: %w", err)
 	}
-	r.watch.controller, r.watch.cache = c, mgr.GetCache()
-	r.watch.rules.crd, r.watch.rules.gvk, r.watch.rules.requests = ruleCRDName, alerts.GVK, ofSameName
-	r.watch.routing.crd, r.watch.routing.gvk, r.watch.routing.requests = routingCRDName, routing.GVK, ofSameName
-	if err := (&observer{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, pace: r.pace}).setup(mgr); err != nil {
+	r.rules, r.routes = optional(ruleCRDName, alerts.GVK), optional(routingCRDName, routing.GVK)
+	r.rules.Bind(c, mgr.GetCache())
+	r.routes.Bind(c, mgr.GetCache())
+	if err := (&observer{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, clients: r.Prometheus, pace: r.pace}).setup(mgr); err != nil {
 		return err
 	}
 	if err := (&routesObserver{client: r.Client, live: r.Live, clock: r.Clock, noted: r.noted, pace: r.pace}).setup(mgr); err != nil {
@@ -190,10 +195,10 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) error {
 		return fmt.Errorf("reading RsolvDeployment %s: %w", key.Name, err)
 	}
 	s.deployment = err == nil && deployment.DeletionTimestamp == nil
-	if s.crd, err = r.watchOptional(ctx, &r.watch.rules); err != nil {
+	if s.crd, err = r.rules.Present(ctx, r.Client); err != nil {
 		return err
 	}
-	s.routingCRD, err = r.watchOptional(ctx, &r.watch.routing)
+	s.routingCRD, err = r.routes.Present(ctx, r.Client)
 	return err
 }
 

@@ -2,25 +2,17 @@ package alertbaseline
 
 import (
 	"context"
-	"fmt"
 	"strings"
-	"sync"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/watch"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/alerts"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/dashboard"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/routing"
@@ -32,60 +24,9 @@ const (
 	routingCRDName = "alertmanagerconfigs.monitoring.coreos.com"
 )
 
-// optionalKind is a kind that the cluster may not know. It is watched while its
-// CRD exists: a watch on an unknown kind would never come to rest.
-type optionalKind struct {
-	crd      string
-	gvk      schema.GroupVersionKind
-	requests handler.MapFunc
-
-	mu sync.Mutex
-	on bool
-}
-
-// watches are the controller and the cache that watches are added to, and the
-// kinds that come and go.
-type watches struct {
-	controller     controller.Controller
-	cache          cache.Cache
-	rules, routing optionalKind
-}
-
-// watchOptional starts or stops the watch as the CRD comes and goes, and tells
-// whether it is there.
-func (r *Reconciler) watchOptional(ctx context.Context, kind *optionalKind) (bool, error) {
-	crd := &metav1.PartialObjectMetadata{}
-	crd.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
-	err := r.Client.Get(ctx, client.ObjectKey{Name: kind.crd}, crd)
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("reading CustomResourceDefinition %s: %w", kind.crd, err)
-	}
-	exists := err == nil && crd.DeletionTimestamp == nil
-
-	kind.mu.Lock()
-	defer kind.mu.Unlock()
-	if exists == kind.on {
-		return exists, nil
-	}
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(kind.gvk)
-	if !exists {
-		if err := r.watch.cache.RemoveInformer(ctx, object); err != nil {
-			return false, fmt.Errorf("ending the watch on %ss: %w", kind.gvk.Kind, err)
-		}
-		kind.on = false
-		log.FromContext(ctx).Info("the cluster does not know this kind any more", "crd", kind.crd)
-		return false, nil
-	}
-	// A CRD is served a moment after it exists.
-	if _, err := r.Client.RESTMapper().RESTMapping(kind.gvk.GroupKind(), kind.gvk.Version); err != nil {
-		return false, fmt.Errorf("waiting for %ss to be served: %w", kind.gvk.Kind, err)
-	}
-	if err := r.watch.controller.Watch(source.Kind[client.Object](r.watch.cache, object, handler.EnqueueRequestsFromMapFunc(kind.requests))); err != nil {
-		return false, fmt.Errorf("watching %ss: %w", kind.gvk.Kind, err)
-	}
-	kind.on = true
-	return true, nil
+// optional is the watch on a kind that the cluster may not know.
+func optional(crd string, kind schema.GroupVersionKind) *watch.Optional {
+	return &watch.Optional{Kind: kind, CRD: crd, Handler: handler.EnqueueRequestsFromMapFunc(ofSameName)}
 }
 
 // ofSameName and ofConfigMap go by the name alone, so that a foreign object
@@ -131,18 +72,4 @@ func (r *Reconciler) list(ctx context.Context, options ...client.ListOption) []c
 		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&baselines.Items[i])})
 	}
 	return requests
-}
-
-// comesOrGoes lets through that an object exists, and that it goes.
-func comesOrGoes() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return (e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil)
-	}}
-}
-
-// ourCRDs lets through the CRDs of what baselines become as they come and go.
-func ourCRDs() predicate.Predicate {
-	return predicate.And(comesOrGoes(), predicate.NewPredicateFuncs(func(object client.Object) bool {
-		return object.GetName() == ruleCRDName || object.GetName() == routingCRDName
-	}))
 }

@@ -43,7 +43,7 @@ func ask(ctx context.Context, server Querier, check *alerts.Check, at time.Time)
 		return answer{present: len(present) > 0}, err
 	}
 	found := answer{judged: true, present: true}
-	outside := slices.DeleteFunc(slices.Clone(values), func(s *model.Sample) bool { return !check.Outside(float64(s.Value)) })
+	outside := slices.DeleteFunc(slices.Clone(values), func(s *model.Sample) bool { return !check.Bound.Outside(float64(s.Value)) })
 	if len(outside) == 0 {
 		return found, nil
 	}
@@ -54,7 +54,7 @@ func ask(ctx context.Context, server Querier, check *alerts.Check, at time.Time)
 		}
 		outside = slices.DeleteFunc(outside, func(s *model.Sample) bool {
 			return !slices.ContainsFunc(long, func(l *model.Sample) bool {
-				return l.Metric.Equal(s.Metric) && check.Outside(float64(l.Value))
+				return l.Metric.Equal(s.Metric) && check.Bound.Outside(float64(l.Value))
 			})
 		})
 	}
@@ -85,7 +85,7 @@ func crossedBy(check *alerts.Check, outside model.Vector) string {
 	if len(worst.Metric) > 0 {
 		which = " (" + worst.Metric.String() + ")"
 	}
-	return fmt.Sprintf("%s: the %s%s is %s, %s", check.Threshold, check.Subject, which, check.Format(float64(worst.Value)), check.Says())
+	return fmt.Sprintf("%s: the %s%s is %s, %s", check.Threshold, check.Subject, which, check.Unit.Format(float64(worst.Value)), check.Says())
 }
 
 // vector evaluates an expression that gives one.

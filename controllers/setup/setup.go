@@ -29,11 +29,14 @@ type World struct {
 }
 
 // Controllers adds the three controllers to a manager. They share one Applier:
-// what one of them applied, the others need not apply again.
+// what one of them applied, the others need not apply again. And they share the
+// clients of Prometheus servers, which the AlertBaseline controller ends with
+// their baselines.
 func Controllers(manager ctrl.Manager, world World) error {
 	client, live := manager.GetClient(), manager.GetAPIReader()
 	applier := child.NewApplier(client, live)
 	recorder := manager.GetEventRecorder("rsolv-operator")
+	prometheus := &promclient.Clients{}
 	for _, each := range []struct {
 		kind       string
 		controller interface {
@@ -42,14 +45,14 @@ func Controllers(manager ctrl.Manager, world World) error {
 	}{
 		{v1alpha1.KindRsolvDeployment, &rsolvdeployment.Reconciler{
 			Client: client, Live: live, Applier: applier, Recorder: recorder,
-			Random: world.Random, Logs: world.Logs, Clock: world.Clock, Prometheus: asking(&promclient.Clients{}),
+			Random: world.Random, Logs: world.Logs, Clock: world.Clock, Prometheus: asking(prometheus),
 		}},
 		{v1alpha1.KindFeatureFlag, &featureflag.Reconciler{
 			Client: client, Live: live, Applier: applier, Recorder: recorder, Clock: world.Clock,
 			Pods: featureflag.NewAsker(contract.AdminPort),
 		}},
 		{v1alpha1.KindAlertBaseline, &alertbaseline.Reconciler{
-			Client: client, Live: live, Applier: applier, Recorder: recorder, Clock: world.Clock,
+			Client: client, Live: live, Applier: applier, Recorder: recorder, Clock: world.Clock, Prometheus: prometheus,
 		}},
 	} {
 		if err := each.controller.SetupWithManager(manager); err != nil {

@@ -2,7 +2,6 @@ package alerts
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,35 +30,6 @@ type Check struct {
 	// Settles is how long new pods must have run: until then, a rate of theirs
 	// is too low.
 	Settles time.Duration
-}
-
-// Outside tells whether a value is outside the bound.
-func (c *Check) Outside(value float64) bool {
-	switch c.Bound.Operator {
-	case ">":
-		return value > c.Bound.Value
-	case "<":
-		return value < c.Bound.Value
-	default:
-		return value <= c.Bound.Value
-	}
-}
-
-// Format writes a value in the words in which bounds are declared.
-func (c *Check) Format(value float64) string {
-	digits := func(value float64) string { return strconv.FormatFloat(value, 'g', 3, 64) }
-	switch {
-	case c.Unit == Ratio:
-		return strconv.FormatFloat(value*100, 'f', 1, 64) + "%"
-	case c.Unit == Milliseconds && value >= 1000:
-		return strconv.FormatFloat(value/1000, 'f', 2, 64) + "s"
-	case c.Unit == Milliseconds:
-		return strconv.FormatFloat(value, 'f', 0, 64) + "ms"
-	case c.Unit == PerSecond:
-		return digits(value) + "/s"
-	default:
-		return digits(value)
-	}
 }
 
 // Says is the bound in words: critical above 5%.
@@ -102,17 +72,10 @@ func Checks(baseline *v1alpha1.AlertBaseline, now time.Time, matchers string) ([
 
 // check turns the critical bound of a plan into queries.
 func (c *compiler) check(p *Plan, everywhere *compiler) Check {
-	k := Check{Threshold: p.Name, Subject: p.Subject, Unit: p.Unit, Bound: p.Bounds[len(p.Bounds)-1]}
-	k.Judged, k.Long = "("+p.source.value+")", p.source.long
-	if p.source.traffic != "" {
-		k.Judged += "\nand " + p.source.traffic + " >= " + number(p.Source.MinRate)
-	}
+	k := Check{Threshold: p.Name, Subject: p.Subject, Unit: p.Unit, Bound: p.Bounds[len(p.Bounds)-1], Long: p.source.long}
+	k.Judged = judged(p, everywhere)
 	if k.Bound.BusinessHours {
 		k.Judged += "\nand on () (" + c.hours.open(c.hours.localTime) + ")"
-	}
-	if p.Flag != nil {
-		// The value of a moment is that of the pods of that moment.
-		k.Judged += "\nunless on () last_over_time(" + everywhere.flagValue(p.Flag.Key) + "[" + flagMemory + ":" + Interval + "]) == " + otherValue(p.Flag)
 	}
 	k.Present = "absent(" + p.source.absent + ")"
 	if p.Kind == Expression {
@@ -129,6 +92,21 @@ func (c *compiler) check(p *Plan, everywhere *compiler) Check {
 		k.Settles = k.Window
 	}
 	return k
+}
+
+// judged gives the values of a plan that are to be judged: none while there is
+// too little traffic, or while the flag differs. everywhere asks all pods for
+// the flag.
+func judged(p *Plan, everywhere *compiler) string {
+	expr := "(" + p.source.value + ")"
+	if p.source.traffic != "" {
+		expr += "\nand " + p.source.traffic + " >= " + number(p.Source.MinRate)
+	}
+	if p.Flag != nil {
+		// The value of a moment is that of the pods of that moment.
+		expr += "\nunless on () last_over_time(" + everywhere.flagValue(p.Flag.Key) + "[" + flagMemory + ":" + Interval + "]) == " + otherValue(p.Flag)
+	}
+	return expr
 }
 
 // PodsOf matches the pods of a ReplicaSet, by the label that Kubernetes'

@@ -190,8 +190,8 @@ func TestCheckFormatsAndCompares(t *testing.T) {
 		"at most":              {Check{Unit: PerSecond, Bound: Bound{Operator: "<=", Value: 0}}, 0, "0/s", true},
 		"more than at most":    {Check{Unit: PerSecond, Bound: Bound{Operator: "<=", Value: 0}}, 0.0213, "0.0213/s", false},
 	} {
-		if got := test.check.Format(test.value); got != test.text || test.check.Outside(test.value) != test.outside {
-			t.Errorf("%s: %s, outside %t", name, got, test.check.Outside(test.value))
+		if got := test.check.Unit.Format(test.value); got != test.text || test.check.Bound.Outside(test.value) != test.outside {
+			t.Errorf("%s: %s, outside %t", name, got, test.check.Bound.Outside(test.value))
 		}
 	}
 }

@@ -41,17 +41,7 @@ func Histories(baseline *v1alpha1.AlertBaseline, now time.Time) ([]History, []Pr
 }
 
 func (c *compiler) history(p *Plan) History {
-	h := History{Plan: *p, Judged: "(" + p.source.value + ")", Long: p.source.long}
-	if p.source.traffic != "" {
-		h.Judged += "\nand " + p.source.traffic + " >= " + number(p.Source.MinRate)
-	}
-	if p.Flag != nil {
-		other := "1"
-		if p.Flag.Is {
-			other = "0"
-		}
-		h.Judged += "\nunless on () last_over_time(" + c.flagValue(p.Flag.Key) + "[" + flagMemory + ":" + Interval + "]) == " + other
-	}
+	h := History{Plan: *p, Judged: judged(p, c), Long: p.source.long}
 	for i := range p.Bounds {
 		if p.Bounds[i].BusinessHours {
 			h.Open = c.hours.open(c.hours.localTime)
@@ -61,16 +51,4 @@ func (c *compiler) history(p *Plan) History {
 		h.Buckets = lookup(histograms, p.Source.Metric).buckets
 	}
 	return h
-}
-
-// Outside tells whether a value is outside the bound.
-func (b *Bound) Outside(value float64) bool {
-	switch b.Operator {
-	case ">":
-		return value > b.Value
-	case "<":
-		return value < b.Value
-	default:
-		return value <= b.Value
-	}
 }

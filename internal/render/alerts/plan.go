@@ -108,6 +108,18 @@ type Bound struct {
 	BusinessHours bool
 }
 
+// Outside tells whether a value is outside the bound.
+func (b *Bound) Outside(value float64) bool {
+	switch b.Operator {
+	case ">":
+		return value > b.Value
+	case "<":
+		return value < b.Value
+	default:
+		return value <= b.Value
+	}
+}
+
 // compiler holds what all thresholds of a baseline share.
 type compiler struct {
 	baseline  *v1alpha1.AlertBaseline

@@ -184,7 +184,7 @@ func groupingOf(t *rapid.T) v1alpha1.Grouping {
 		return rapid.SampledFrom(values).Draw(t, label)
 	}
 	return v1alpha1.Grouping{
-		GroupBy: rapid.SampledFrom([][]v1alpha1.LabelName{nil, {"alertname"}, {"component", "severity"}}).Draw(t, "groupBy"),
+		GroupBy:   rapid.SampledFrom([][]v1alpha1.LabelName{nil, {"alertname"}, {"component", "severity"}}).Draw(t, "groupBy"),
 		GroupWait: duration("groupWait", "", "0s", "45s"), GroupInterval: duration("groupInterval", "", "30s", "1h30m"),
 		RepeatEvery: duration("repeatEvery", "", "4h", "1d12h"),
 	}
