@@ -86,10 +86,10 @@ func (a *Applier) applyIf(ctx context.Context, owner client.Object, object *unst
 	return nil
 }
 
-// rounds bounds the requests for one object. Two are the rule: a new object is
-// created and then applied, an edited one is applied, freed of what was added
-// and applied again. What is there after the last comes back with each write,
-// by a webhook as a rule, and is left alone.
+// rounds bounds the requests for one object. Two are the rule: one that the API
+// server filled defaults in is created and then applied, an edited one is
+// applied, freed of what was added and applied again. What is there after the
+// last comes back with each write, by a webhook as a rule, and is left alone.
 const rounds = 3
 
 // settle applies an object until the answer is what is declared and nothing
@@ -103,11 +103,12 @@ func (a *Applier) settle(ctx context.Context, object *unstructured.Unstructured,
 		if state, refused, err = a.request(ctx, object, uid); err != nil {
 			return nil, err
 		}
-		cleaned, err := a.clean(ctx, object, state)
+		exact := uid == "" && asDeclared(object, state)
+		cleaned, err := a.clean(ctx, object, state, exact)
 		if err != nil {
 			return nil, err
 		}
-		if !cleaned {
+		if exact || !cleaned {
 			break
 		}
 		uid = state.GetUID()
@@ -142,13 +143,18 @@ func (a *Applier) request(ctx context.Context, object *unstructured.Unstructured
 // clean removes from an object what somebody added to it where only what is
 // declared may be, and our own ownership by any request other than applying:
 // of what is owned twice, nothing would go when it is declared no more. It
-// tells whether there was anything, and leaves in live what is there now.
-func (a *Applier) clean(ctx context.Context, declared, live *unstructured.Unstructured) (bool, error) {
+// tells whether there was anything, and leaves in live what is there now. exact
+// says that live is new and holds what is declared and no more: what it is made
+// of then is what applying would own.
+func (a *Applier) clean(ctx context.Context, declared, live *unstructured.Unstructured, exact bool) (bool, error) {
 	before := live.DeepCopy()
 	exclusive[declared.GroupVersionKind().GroupKind()].prune(declared.Object, live.Object)
 	if slices.ContainsFunc(live.GetManagedFields(), ownedByUpdate) {
 		if err := csaupgrade.UpgradeManagedFields(live, sets.New(string(FieldOwner)), string(FieldOwner)); err != nil {
 			return false, fmt.Errorf("reading who owns its fields: %w", err)
+		}
+		if exact {
+			asApplied(live)
 		}
 	}
 	if equality.Semantic.DeepEqual(before, live) {

@@ -168,6 +168,45 @@ func TestFieldsBelongToApplyAlone(t *testing.T) {
 	}
 }
 
+// TestNewObjectTakesTwoWrites: one makes it, one says that its fields are
+// applied. An operator that starts anew then finds nothing to do.
+func TestNewObjectTakesTwoWrites(t *testing.T) {
+	f := newFixture(t)
+	rule := f.child("rule", "")
+	rule.Object["apiVersion"], rule.Object["kind"] = "monitoring.coreos.com/v1", "PrometheusRule"
+	delete(rule.Object, "data")
+	rule.Object["spec"] = map[string]any{"groups": []any{map[string]any{
+		"name": "errors", "interval": "30s", "rules": []any{
+			map[string]any{"record": "a:b", "expr": "up", "labels": map[string]any{"namespace": "x"}},
+			map[string]any{"alert": "Down", "expr": "a:b == 0", "for": "5m"},
+		},
+	}}}
+	for _, object := range []*unstructured.Unstructured{f.child("one", "a"), rule} {
+		before := len(f.writes.List())
+		if err := f.applier.Apply(t.Context(), f.owner, object); err != nil {
+			t.Fatal(err)
+		}
+		if made := f.writes.List()[before:]; len(made) != 2 {
+			t.Errorf("%s: %v; want two writes", object.GetKind(), made)
+		}
+		live := func() *unstructured.Unstructured {
+			u := &unstructured.Unstructured{}
+			u.SetGroupVersionKind(object.GroupVersionKind())
+			if err := f.client.Get(t.Context(), client.ObjectKeyFromObject(object), u); err != nil {
+				t.Fatal(err)
+			}
+			return u
+		}
+		made := live()
+		if err := NewApplier(f.client, f.client).Apply(t.Context(), f.owner, object); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(made.Object, live().Object); diff != "" {
+			t.Errorf("%s: a start of the operator changed it (-before +after):\n%s", object.GetKind(), diff)
+		}
+	}
+}
+
 // TestDefaultsBelongToNobody: a Deployment whose number of pods was filled in
 // at its creation must not be kept at that number.
 func TestDefaultsBelongToNobody(t *testing.T) {
