@@ -58,12 +58,19 @@ type Panel struct {
 	// +kubebuilder:validation:MaxLength=128
 	Title string `json:"title"`
 
-	// Kind is Graph, the values over time, or Stat, the last ones as figures.
+	// Description that the panel shows on request.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Description string `json:"description,omitempty"`
+
+	// Kind is Graph, the values over time, or one that shows the last values:
+	// Stat as figures, Gauge on a dial, Bars beside each other, Pie as shares of
+	// their sum, and Table as rows of labels and values, the greatest first.
 	//
 	// +optional
 	// +kubebuilder:default=Graph
-	// +kubebuilder:validation:Enum=Graph;Stat
-	Kind string `json:"kind,omitempty"`
+	Kind PanelKind `json:"kind,omitempty"`
 
 	// Unit as Grafana calls it: short, percentunit, ms, reqps, currencyUSD.
 	//
@@ -73,12 +80,54 @@ type Panel struct {
 	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9/:._-]+$`
 	Unit string `json:"unit,omitempty"`
 
+	// Steps colour values, and are lines in a Graph. For a share of which 95%
+	// is good and less than 90% is bad: [{color: red}, {from: "0.90", color:
+	// yellow}, {from: "0.95", color: green}]. The default is green.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=6
+	// +kubebuilder:validation:XValidation:rule="self.filter(s, !has(s.from)).size() <= 1",message="two steps have no from: only the one below all others goes without"
+	Steps []PanelStep `json:"steps,omitempty"`
+
 	// Queries to draw.
 	//
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	Queries []PanelQuery `json:"queries"`
+}
+
+// PanelKind is a way to show values.
+//
+// +kubebuilder:validation:Enum=Graph;Stat;Gauge;Bars;Pie;Table
+type PanelKind string
+
+// Values of PanelKind.
+const (
+	PanelGraph PanelKind = "Graph"
+	PanelStat  PanelKind = "Stat"
+	PanelGauge PanelKind = "Gauge"
+	PanelBars  PanelKind = "Bars"
+	PanelPie   PanelKind = "Pie"
+	PanelTable PanelKind = "Table"
+)
+
+// PanelStep is a colour, and the value that it begins at.
+type PanelStep struct {
+	// From is the least value of this colour, in the unit of the queries: "0.95"
+	// for 95% in percentunit. Without it, the colour is that of all lesser values.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=24
+	// +kubebuilder:validation:XValidation:rule="self.matches('^-?[0-9]+([.][0-9]+)?$')",message="a step begins at a bare number, for example \"0.95\" or \"1000\""
+	From string `json:"from,omitempty"`
+
+	// Color of the values.
+	//
+	// +kubebuilder:validation:Enum=green;yellow;orange;red;blue
+	Color string `json:"color"`
 }
 
 // PanelQuery is a query of a panel.

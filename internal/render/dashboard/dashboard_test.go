@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -298,6 +300,119 @@ func TestEverySampleHasADashboard(t *testing.T) {
 		if folder := os.Getenv(envRendered); folder != "" {
 			if err := os.WriteFile(filepath.Join(folder, baseline.Name+".dashboard.json"), got, 0o600); err != nil {
 				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestDeclaredPanels: each kind of panel that somebody declares, its steps and
+// its queries.
+func TestDeclaredPanels(t *testing.T) {
+	t.Parallel()
+	steps := []v1alpha1.PanelStep{{From: "0.95", Color: "green"}, {Color: "red"}, {From: "0.90", Color: "yellow"}}
+	declared := func(kind v1alpha1.PanelKind, unit string, steps []v1alpha1.PanelStep, legends ...string) v1alpha1.Panel {
+		p := v1alpha1.Panel{Title: "A " + string(kind), Description: "About it.", Kind: kind, Unit: unit, Steps: steps}
+		for _, legend := range legends {
+			p.Queries = append(p.Queries, v1alpha1.PanelQuery{Expr: "up{$selector}", Legend: legend})
+		}
+		return p
+	}
+	baseline, plans := sample(t)
+	baseline.Spec.Dashboard.Panels = []v1alpha1.Panel{
+		declared(v1alpha1.PanelGraph, "ms", []v1alpha1.PanelStep{{From: "100", Color: "orange"}}, "now", ""),
+		declared(v1alpha1.PanelStat, "", nil, "up"),
+		declared(v1alpha1.PanelGauge, "percentunit", steps, "share"),
+		declared(v1alpha1.PanelBars, "", []v1alpha1.PanelStep{{From: "3", Color: "red"}}, "{{pod}}"),
+		declared(v1alpha1.PanelPie, "currencyUSD", nil, "{{plan}}"),
+		declared(v1alpha1.PanelTable, "", steps, "all", "failed"),
+	}
+	all := read(t, JSON(baseline, plans)).Panels
+	at := slices.IndexFunc(all, func(p panel) bool { return p.Type == "row" && p.Title == "more" })
+	if at < 0 || len(all)-at != 7 {
+		t.Fatalf("no row of six panels: %d of %d", at, len(all))
+	}
+	var kinds []string
+	for _, p := range all[at+1:] {
+		kinds = append(kinds, p.Type)
+		checkQueries(t, p)
+		if p.Description != "About it." {
+			t.Errorf("%s: description %q", p.Title, p.Description)
+		}
+		if !strings.Contains(p.Targets[0].Expr, `job="rsolv"`) {
+			t.Errorf("%s: $selector is not expanded: %s", p.Title, p.Targets[0].Expr)
+		}
+		if last := p.Type != "stat" && p.Type != "timeseries"; p.Targets[0].Instant != last || p.Targets[0].Range == last {
+			t.Errorf("%s asks for the last value: %t", p.Title, p.Targets[0].Instant)
+		}
+	}
+	if diff := cmp.Diff([]string{"stat", "gauge", "bargauge", "piechart", "table", "timeseries"}, kinds); diff != "" {
+		t.Fatalf("kinds (-want +got):\n%s", diff)
+	}
+	named := func(kind string) panel { return all[at+1+slices.Index(kinds, kind)] }
+	for kind, want := range map[string]string{
+		"gauge": "red 0.9 yellow 0.95 green", "table": "red 0.9 yellow 0.95 green", "bargauge": "green 3 red",
+		"stat": "green", "piechart": "green", "timeseries": "green 100 orange",
+	} {
+		if got := describeSteps(named(kind).FieldConfig.Defaults.Thresholds.Steps); got != want {
+			t.Errorf("%s: steps %s; want %s", kind, got, want)
+		}
+	}
+	if got := named("gauge").FieldConfig.Defaults.Max; got == nil || *got != 1 {
+		t.Errorf("a dial of shares ends at %v", got)
+	}
+	if got := named("bargauge").FieldConfig.Defaults.Max; got == nil || *got != 4 {
+		t.Errorf("bars with a step at 3 end at %v", got)
+	}
+	if got := named("timeseries").FieldConfig.Defaults.Custom.ThresholdsStyle.Mode; got != "line" {
+		t.Errorf("the steps of a graph are drawn as %q", got)
+	}
+	golden(t, "table.json", indented(t, named("table")))
+}
+
+func indented(t *testing.T, value any) []byte {
+	t.Helper()
+	raw, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(raw, '\n')
+}
+
+// TestSamplesHaveTheOwnersPanels of the dashboards for billing, validation and
+// the site: what was looked at there is looked at here, in the same form.
+func TestSamplesHaveTheOwnersPanels(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]string{
+		"billing": {
+			"timeseries Subscriptions created an hour", "gauge Payments of 24 h that succeeded", "piechart Revenue in 24 h by plan",
+			"timeseries Payments, until their effects are stored", "timeseries Fixes an hour by plan", "bargauge From signing up to paying, 30 days",
+			"table Failed invoices in 24 h by failure code", "stat Subscription cancellations",
+			"stat Subscriptions created less cancelled in 30 days", "stat Credits in 24 h",
+		},
+		"validation": {
+			"gauge Validations of an hour that succeeded", "stat Validations in 24 h", "gauge Mean duration of a validation",
+			"timeseries Duration of validations", "piechart Validations in 24 h by language", "timeseries Validations an hour by language",
+			"table Validations in 24 h by repository", "bargauge Failed validations in an hour by repository", "timeseries Validations a minute by status",
+			"gauge Mitigations of 24 h that succeeded", "stat Mitigations in 24 h", "gauge Median trust score of 24 h",
+			"timeseries Trust scores of a day", "timeseries Mitigations an hour by status", "stat Pull requests in 24 h",
+		},
+		"uptime": {"gauge Uptime in 24 h", "table Probes", "stat Alerts that fire"},
+	} {
+		raw, err := os.ReadFile("../../../config/samples/rsolv_v1alpha1_alertbaseline_" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		baseline := &v1alpha1.AlertBaseline{}
+		if err := yaml.UnmarshalStrict(raw, baseline); err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		for _, p := range read(t, JSON(baseline, plansOf(t, baseline))).Panels {
+			found[p.Type+" "+p.Title] = true
+		}
+		for _, panel := range want {
+			if !found[panel] {
+				t.Errorf("%s has no %s; it has %v", name, panel, slices.Sorted(maps.Keys(found)))
 			}
 		}
 	}

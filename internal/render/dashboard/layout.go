@@ -10,6 +10,9 @@ const (
 	statHeight  = 4
 	graphHeight = 8
 	graphWidth  = gridWidth / 2
+	// At most so many panels stand in a line.
+	statsInLine  = 6
+	chartsInLine = 4
 )
 
 // builder lays panels out from top to bottom.
@@ -21,9 +24,7 @@ type builder struct {
 
 // component adds a row: figures first, then graphs.
 func (b *builder) component(name string) {
-	open := false
-	b.add(panel{Type: "row", Title: name, Collapsed: &open, Panels: &[]panel{}, GridPos: gridPos{H: 1, W: gridWidth, Y: b.y}})
-	b.y++
+	b.row(name)
 	var stats, graphs []panel
 	for i := range b.plans {
 		if b.plans[i].Component == name {
@@ -31,16 +32,26 @@ func (b *builder) component(name string) {
 			graphs = append(graphs, b.graphs(&b.plans[i])...)
 		}
 	}
-	b.flow(stats, statWidth(len(stats)), statHeight)
+	b.flow(stats, evenWidth(len(stats), statsInLine), statHeight)
 	b.flow(graphs, graphWidth, graphHeight)
 }
 
-// statWidth spreads figures evenly over as few lines as can hold them: at most
-// six stand in a line, and none is wider than a quarter of it.
-func statWidth(count int) int {
-	lines := (count + 5) / 6
+// row adds a heading.
+func (b *builder) row(title string) {
+	open := false
+	b.add(panel{Type: "row", Title: title, Collapsed: &open, Panels: &[]panel{}, GridPos: gridPos{H: 1, W: gridWidth, Y: b.y}})
+	b.y++
+}
+
+// evenWidth spreads panels evenly over as few lines as can hold them, and makes
+// figures no wider than a quarter of a line, pictures no wider than a half.
+func evenWidth(count, inLine int) int {
+	if count == 0 {
+		return 0
+	}
+	lines := (count + inLine - 1) / inLine
 	perLine := (count + lines - 1) / lines
-	return min(gridWidth/perLine, 6)
+	return min(gridWidth/perLine, gridWidth*3/2/inLine)
 }
 
 // flow adds panels of one size, line by line.

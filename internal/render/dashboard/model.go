@@ -57,6 +57,8 @@ type (
 		FieldConfig *fieldConfig `json:"fieldConfig,omitempty"`
 		Options     any          `json:"options,omitempty"`
 		Targets     []query      `json:"targets,omitempty"`
+		// Transformations turn what the queries gave into rows of a table.
+		Transformations []transformation `json:"transformations,omitempty"`
 		// Rows hold their panels beside them, not inside, while open.
 		Collapsed *bool    `json:"collapsed,omitempty"`
 		Panels    *[]panel `json:"panels,omitempty"`
@@ -85,6 +87,7 @@ type (
 		Datasource   datasource `json:"datasource"`
 		Expr         string     `json:"expr"`
 		LegendFormat string     `json:"legendFormat"`
+		Format       string     `json:"format,omitempty"`
 		Instant      bool       `json:"instant,omitempty"`
 		Range        bool       `json:"range,omitempty"`
 	}
@@ -96,6 +99,8 @@ type (
 		Unit       string     `json:"unit"`
 		Decimals   *int       `json:"decimals,omitempty"`
 		Min        *float64   `json:"min,omitempty"`
+		Max        *float64   `json:"max,omitempty"`
+		Color      *mode      `json:"color,omitempty"`
 		NoValue    string     `json:"noValue,omitempty"`
 		Thresholds thresholds `json:"thresholds"`
 		Custom     *custom    `json:"custom,omitempty"`
@@ -148,6 +153,54 @@ type (
 		Calcs  []string `json:"calcs"`
 		Fields string   `json:"fields"`
 		Values bool     `json:"values"`
+	}
+	gaugeOptions struct {
+		Orientation          string        `json:"orientation"`
+		ShowThresholdMarkers bool          `json:"showThresholdMarkers"`
+		ShowThresholdLabels  bool          `json:"showThresholdLabels"`
+		Sizing               string        `json:"sizing"`
+		MinVizWidth          int           `json:"minVizWidth"`
+		MinVizHeight         int           `json:"minVizHeight"`
+		ReduceOptions        reduceOptions `json:"reduceOptions"`
+	}
+	barsOptions struct {
+		Orientation   string        `json:"orientation"`
+		DisplayMode   string        `json:"displayMode"`
+		ValueMode     string        `json:"valueMode"`
+		NamePlacement string        `json:"namePlacement"`
+		ShowUnfilled  bool          `json:"showUnfilled"`
+		Sizing        string        `json:"sizing"`
+		MinVizWidth   int           `json:"minVizWidth"`
+		MinVizHeight  int           `json:"minVizHeight"`
+		MaxVizHeight  int           `json:"maxVizHeight"`
+		Legend        legend        `json:"legend"`
+		ReduceOptions reduceOptions `json:"reduceOptions"`
+	}
+	pieOptions struct {
+		Orientation   string        `json:"orientation"`
+		PieType       string        `json:"pieType"`
+		DisplayLabels []string      `json:"displayLabels"`
+		Legend        pieLegend     `json:"legend"`
+		Tooltip       tooltip       `json:"tooltip"`
+		ReduceOptions reduceOptions `json:"reduceOptions"`
+	}
+	pieLegend struct {
+		legend
+		Values []string `json:"values"`
+	}
+	tableOptions struct {
+		FrameIndex float64  `json:"frameIndex"`
+		ShowHeader bool     `json:"showHeader"`
+		CellHeight string   `json:"cellHeight"`
+		SortBy     []sortBy `json:"sortBy"`
+	}
+	sortBy struct {
+		DisplayName string `json:"displayName"`
+		Desc        bool   `json:"desc"`
+	}
+	transformation struct {
+		ID      string         `json:"id"`
+		Options map[string]any `json:"options"`
 	}
 	timeseriesOptions struct {
 		Legend  legend  `json:"legend"`

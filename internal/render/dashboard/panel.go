@@ -17,7 +17,7 @@ var units = map[alerts.Unit]string{
 
 // stat shows a threshold's value now, in the colour of the level it is at.
 func stat(p *alerts.Plan) panel {
-	title := capital(p.Subject)
+	title := subject(p)
 	if p.Source.Endpoint != "" {
 		title = p.Source.Quantile + " " + p.Source.Endpoint
 	}
@@ -33,7 +33,7 @@ func stat(p *alerts.Plan) panel {
 		Options: statOptions{
 			TextMode: "auto", Orientation: "auto", JustifyMode: "auto", WideLayout: true,
 			ColorMode: "value", GraphMode: "area", PercentChangeColorMode: "standard",
-			ReduceOptions: reduceOptions{Calcs: []string{"lastNotNull"}},
+			ReduceOptions: lastValue,
 		},
 		Targets: references(query{Expr: p.Value, LegendFormat: p.Name}),
 	}
@@ -97,7 +97,7 @@ func dashed() override {
 
 // single draws one threshold.
 func single(p *alerts.Plan) panel {
-	return graph(p.Subject, []*alerts.Plan{p}, query{Expr: p.Value, LegendFormat: legendOf(p)})
+	return graph(subject(p), []*alerts.Plan{p}, query{Expr: p.Value, LegendFormat: legendOf(p)})
 }
 
 func legendOf(p *alerts.Plan) string {
@@ -218,6 +218,15 @@ func description(p *alerts.Plan) string {
 		lines = append(lines, "suspended: it does not alert")
 	}
 	return strings.Join(lines, "\n- ")
+}
+
+// subject is what a threshold measures, for a title. An expression is called by
+// the name of its threshold.
+func subject(p *alerts.Plan) string {
+	if p.Kind == alerts.Expression {
+		return capital(strings.ReplaceAll(p.Subject, "-", " "))
+	}
+	return capital(p.Subject)
 }
 
 // capital begins a title, but leaves p95 as it is.
