@@ -14,6 +14,14 @@ var funnelFigures = []figure{
 		metric: "events/s", scale: 1, unit: "events/s", peer: "BenchmarkCopy", peerName: "raw_copy",
 	},
 	{
+		name: "event_until_fsync", pkg: "./internal/app/web", benchmark: "BenchmarkEventPaused",
+		metric: "req/s", scale: 1, unit: "req/s", peer: "BenchmarkEmptyEvent", peerName: "empty_handler",
+	},
+	{
+		name: "event_sustained", pkg: "./internal/app/web", benchmark: "BenchmarkEventSustained",
+		metric: "req/s", scale: 1, unit: "req/s", peer: "BenchmarkEmptyEvent", peerName: "empty_handler",
+	},
+	{
 		name: "spool_append", pkg: "./internal/app/ingest", benchmark: "BenchmarkAppend",
 		metric: "events/s", scale: 1, unit: "events/s",
 	},

@@ -217,10 +217,22 @@ func claimKeys(ctx context.Context, q *db.Queries, batches []app.Batch) (map[app
 	return repeated, nil
 }
 
-// insertEvents stores events in one statement.
+// insertEvents stores events in one statement, or by COPY when there are many.
 func insertEvents(ctx context.Context, tx pgx.Tx, _ app.SourceID, events []app.Event, done app.Tally) error {
 	if len(events) == 0 {
 		return nil
+	}
+	if len(events) >= copyFrom {
+		copied, err := copyEvents(ctx, tx, events)
+		if err != nil {
+			return err
+		}
+		if copied {
+			for i := range events {
+				done.Add(events[i].Type, app.OutcomeStored, 1)
+			}
+			return nil
+		}
 	}
 	added, err := db.New(tx).InsertEvents(ctx, eventParams(events))
 	if err != nil {
@@ -291,9 +303,7 @@ func eventParams(events []app.Event) db.InsertEventsParams {
 		p.UtmSources[i], p.UtmMediums[i], p.UtmCampaigns[i] = t.UTM.Source, t.UTM.Medium, t.UTM.Campaign
 		p.UtmTerms[i], p.UtmContents[i], p.OccurredAts[i] = t.UTM.Term, t.UTM.Content, e.At
 		p.Sites[i], p.Names[i], p.Metadatas[i] = e.Site, e.Name, e.Metadata
-		if e.Type == app.EventPageView {
-			p.ReferrerClasses[i] = string(app.ClassifyReferrer(t.Referrer, e.Site))
-		}
+		p.ReferrerClasses[i] = referrerClass(e)
 	}
 	return p
 }
