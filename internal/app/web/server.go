@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -117,8 +116,7 @@ type server struct {
 	named map[string]Route
 	// evaluations limits the evaluation protocol.
 	evaluations evaluationLimits
-	// streams counts the open event streams.
-	streams atomic.Int64
+	streams     streams
 }
 
 // Server is the handler of the public listener, and what runs beside it.
