@@ -76,7 +76,7 @@ func must(tb testing.TB, err error) {
 
 func eventually(tb testing.TB, what string, check func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !check(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !check(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			tb.Fatalf("never: %s", what)
 		}

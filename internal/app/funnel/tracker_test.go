@@ -114,7 +114,7 @@ func TestCloseSpoolsWhatWasTaken(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if err := closeIn(t, tracker, 10*time.Second); err != nil {
+	if err := closeIn(t, tracker, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.events) != n || c.total(app.OutcomeAccepted) != n || tracker.Len() != 0 {
@@ -149,7 +149,7 @@ func TestCallsAreCountedFromTheThirdOn(t *testing.T) {
 	if got := tracker.Len(); got > 8 {
 		t.Errorf("%d wait of 8", got)
 	}
-	if err := closeIn(t, tracker, 10*time.Second); err != nil {
+	if err := closeIn(t, tracker, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	want := []app.Calls{
@@ -204,7 +204,7 @@ func TestTrackNeverBlocks(t *testing.T) {
 		t.Errorf("%d rejected of %d visits with room for 10", rejected, n)
 	}
 	close(release)
-	if err := closeIn(t, tracker, 10*time.Second); err != nil {
+	if err := closeIn(t, tracker, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	calls := len(s.calls)
@@ -241,7 +241,7 @@ func TestSpoolFails(t *testing.T) {
 	}
 	tracker.Track(view(2))
 	failing.Store(false)
-	if err := closeIn(t, tracker, 10*time.Second); err != nil {
+	if err := closeIn(t, tracker, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	calls := 0

@@ -235,7 +235,7 @@ func (s *site) startIngest(databaseURL string, log *slog.Logger, m *metrics.Metr
 	ended := make(chan struct{})
 	go func() { defer close(ended); writer.Run(ctx) }()
 	s.t.Cleanup(func() {
-		closeCtx, cancelClose := context.WithTimeout(ctx, 5*time.Second)
+		closeCtx, cancelClose := context.WithTimeout(ctx, time.Minute)
 		defer cancelClose()
 		_ = s.tracker.Close(closeCtx)
 		cancel()
@@ -255,7 +255,7 @@ func (l storeLedger) Ledger(ctx context.Context) (app.EventLedger, error) {
 // settle waits until everything tracked so far is stored.
 func (s *site) settle() {
 	s.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for s.tracker.Len() > 0 || s.spool.Pending() > 0 || sum(s.t, s.reg, "accepted") != sum(s.t, s.reg, "stored") {
 		if time.Now().After(deadline) {
 			s.t.Fatal("the tracked events are not stored")

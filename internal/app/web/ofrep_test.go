@@ -192,7 +192,7 @@ func TestOFREPBulk(t *testing.T) {
 		}
 	}
 	o.publish(t, strings.Replace(ofrepFlags, `"low":1.50`, `"low":1.75`, 1)) // the same variant
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for ask(`{"targetingKey":"u1","n":1}`, "If-None-Match", etag).status == 304 {
 		if time.Now().After(deadline) {
 			t.Fatal("another value under the same variant goes unnoticed")

@@ -132,7 +132,7 @@ func TestWorstFiles(t *testing.T) {
 		"too large": strings.Repeat("x\n", 3<<20), "operators": strings.Repeat("a?b:", 200_000),
 	} {
 		for _, path := range []string{"a.js", "a.py", "a.rb", "a.php", "a.java", "a.go", "a.tsx"} {
-			p := pool(t, Command, 1, 30*time.Second)
+			p := pool(t, Command, 1, 2*time.Minute)
 			findings := make([]judge.Finding, 100)
 			for i := range findings {
 				findings[i] = judge.Finding{Type: "sql_injection", File: path, Line: 9_000 + i, Code: "db.query('SELECT ' + a)"}
