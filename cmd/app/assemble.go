@@ -43,6 +43,8 @@ type parts struct {
 	count func(kind app.EventType, outcome app.Outcome, n int)
 	// parked learns how many of Stripe's events wait for a person.
 	parked func(n int64)
+	// subscriptions learns how many are active by plan.
+	subscriptions func(counts map[app.Plan]int64)
 }
 
 // assemble makes the parts and connects them; nothing but the tracker and its
@@ -65,7 +67,7 @@ func (p *program) assemble(ctx context.Context, o serveOptions, url string, log 
 		return nil, err
 	}
 	o.databaseURL = url
-	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact), count: m.CountEvents, parked: m.SetParked}
+	s := &parts{store: store, monitor: health.New(store, log, postgres.Redact), count: m.CountEvents, parked: m.SetParked, subscriptions: m.SetSubscriptions}
 	if s.ingest, err = p.openIngest(ctx, o.dev, store, m, log); err != nil {
 		store.Close()
 		return nil, err

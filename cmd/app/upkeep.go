@@ -51,7 +51,11 @@ func (p *program) upkeepOnce(ctx context.Context, s *parts, log *slog.Logger) er
 	if parkedErr == nil {
 		s.parked(parked)
 	}
-	return errors.Join(err, parkedErr, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh),
+	subscriptions, subscriptionsErr := s.store.Subscriptions(ctx)
+	if subscriptionsErr == nil {
+		s.subscriptions(subscriptions)
+	}
+	return errors.Join(err, parkedErr, subscriptionsErr, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh),
 		s.store.Reconcile(ctx), p.partitions(ctx, s, log), s.store.Forget(ctx), s.store.ForgetSalts(ctx), s.watch(ctx))
 }
 

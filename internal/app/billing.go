@@ -129,6 +129,9 @@ type Billing interface {
 	RetryEvent(ctx context.Context, id string) error
 	// ParkedEvents counts the parked events.
 	ParkedEvents(ctx context.Context) (int64, error)
+	// Subscriptions counts the subscriptions that are active by plan: Stripe
+	// still charges for them, or tries to. Those of smoke tests are left out.
+	Subscriptions(ctx context.Context) (map[Plan]int64, error)
 	// AccountByStripe reads an account.
 	AccountByStripe(ctx context.Context, stripeCustomer string) (Account, error)
 	// OnAccount runs work on a customer's account.

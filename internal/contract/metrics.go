@@ -34,6 +34,8 @@ const (
 	// with the label plan.
 	MetricSubscriptionCreated   = "rsolv_billing_subscription_created_total"
 	MetricSubscriptionCancelled = "rsolv_billing_subscription_cancelled_total"
+	// MetricSubscriptions is a gauge with the label plan. Each pod tells of all.
+	MetricSubscriptions = "rsolv_billing_subscriptions_active"
 	// MetricCreditsAdded is a histogram of credits given at once, with the
 	// label reason.
 	MetricCreditsAdded = "rsolv_billing_credits_added_quantity" //nolint:gosec // a metric, no credential
@@ -48,6 +50,9 @@ const (
 	// histograms with the labels language and status.
 	MetricTestGenerationDuration = "rsolv_validation_test_generation_duration_milliseconds"
 	MetricTestExecutionDuration  = "rsolv_validation_test_execution_duration_milliseconds"
+	// MetricMitigationExecutions is a counter of mitigations that ended, with the
+	// labels language and status (completed, failed).
+	MetricMitigationExecutions = "rsolv_mitigation_executions_total"
 	// MetricMitigationDuration is a histogram of whole mitigations with the
 	// labels language and status.
 	MetricMitigationDuration = "rsolv_mitigation_total_duration_milliseconds"

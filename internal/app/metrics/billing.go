@@ -22,6 +22,7 @@ type billing struct {
 	creditsAdded, creditsUsed           *prometheus.CounterVec
 	creditsAddedN                       *prometheus.HistogramVec
 	parked                              prometheus.Gauge
+	subscriptions                       *prometheus.GaugeVec
 }
 
 // centBuckets are the bounds of amounts, with the prices among them.
@@ -60,6 +61,9 @@ func newBilling() *billing {
 	b.parked = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "rsolv_billing_events_parked", Help: "Events of Stripe's that were given up and wait for a person; looked up now and then.",
 	})
+	b.subscriptions = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: contract.MetricSubscriptions, Help: "Subscriptions that are active, by plan; looked up now and then, and the same in each process.",
+	}, []string{"plan"})
 	// Series that are there from the start: a first failure is an increase.
 	for _, status := range []string{"success", "failed"} {
 		b.payments.WithLabelValues(status, "invoice")
@@ -102,7 +106,7 @@ var (
 func (b *billing) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		b.received, b.receivedTook, b.refused, b.processed, b.processedTook, b.payments, b.paymentCents, b.invoicesPaid,
-		b.invoiceCents, b.invoicesBad, b.subscribed, b.renewed, b.cancelled, b.creditsAdded, b.creditsAddedN, b.creditsUsed, b.parked,
+		b.invoiceCents, b.invoicesBad, b.subscribed, b.renewed, b.cancelled, b.creditsAdded, b.creditsAddedN, b.creditsUsed, b.parked, b.subscriptions,
 	}
 }
 
@@ -129,6 +133,13 @@ func (m *Metrics) CountReceived(eventType, status, reason string, took time.Dura
 	m.billing.receivedTook.WithLabelValues(eventType, status).Observe(milliseconds(took))
 	if status == "failed" {
 		m.billing.refused.WithLabelValues(eventType, reason).Inc()
+	}
+}
+
+// SetSubscriptions tells how many subscriptions are active by plan.
+func (m *Metrics) SetSubscriptions(counts map[app.Plan]int64) {
+	for _, plan := range app.Plans() {
+		m.billing.subscriptions.WithLabelValues(string(plan)).Set(float64(counts[plan]))
 	}
 }
 

@@ -42,6 +42,9 @@ func TestReference(t *testing.T) {
 	r := &recorder{}
 	m, err := metrics.New(r, "test")
 	if err == nil {
+		_, err = metrics.NewAnalysis(r)
+	}
+	if err == nil {
 		err = m.Watch(metrics.Gauges{})
 	}
 	if err == nil {
@@ -68,7 +71,8 @@ func TestReference(t *testing.T) {
 	slices.Sort(rows)
 	text := "# Metrics of the app\n\n" +
 		"They are on the admin port, at `/metrics`. Durations are in milliseconds. No label names a customer, a raw path or\n" +
-		"anything else that a client may choose freely: values that are not known are `other`. The runtime's `go_` and\n" +
+		"anything else that a client may choose freely: values that are not known are `other`, and so are repositories after\n" +
+		"the first hundred of a process. The runtime's `go_` and\n" +
 		"`process_` families are there as well.\n\n" +
 		"| name | type | labels | |\n|---|---|---|---|\n" + strings.Join(rows, "\n") + "\n\n" +
 		"This page is generated: `go test ./internal/app/metrics -run TestReference -update`.\n"

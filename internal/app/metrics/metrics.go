@@ -30,6 +30,7 @@ type Metrics struct {
 	vends       *prometheus.CounterVec
 	billing     *billing
 	rejected    *prometheus.CounterVec
+	phases      *phases
 }
 
 // New registers every collector. It fails when one of them is registered
@@ -92,8 +93,8 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 	for _, reason := range onboardingFailures {
 		m.onboardErr.WithLabelValues(app.DefaultSource, reason)
 	}
-	m.billing = newBilling()
-	for _, c := range append(m.billing.collectors(), []prometheus.Collector{
+	m.billing, m.phases = newBilling(), newPhases()
+	for _, c := range append(append(m.billing.collectors(), m.phases.collectors()...), []prometheus.Collector{
 		m.http, m.queries, events, m.onboarded, m.onboardErr, m.onboardTook, m.rejected, m.allowed, m.exceeded, m.keys, m.vends, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}...) {

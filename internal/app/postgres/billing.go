@@ -203,6 +203,21 @@ func (s *Store) ParkedEvents(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
+// Subscriptions implements app.Billing.
+func (s *Store) Subscriptions(ctx context.Context) (map[app.Plan]int64, error) {
+	ctx, cancel := operation(ctx)
+	defer cancel()
+	rows, err := s.q.CountSubscriptions(ctx)
+	if err != nil {
+		return nil, classify(fmt.Errorf("counting subscriptions: %w", err))
+	}
+	counts := map[app.Plan]int64{}
+	for _, row := range rows {
+		counts[app.Plan(row.SubscriptionType)] = row.Count
+	}
+	return counts, nil
+}
+
 // AccountByStripe implements app.Billing.
 func (s *Store) AccountByStripe(ctx context.Context, stripeCustomer string) (app.Account, error) {
 	ctx, cancel := operation(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -55,7 +56,7 @@ type storePhaseInput struct {
 		CommitSnake string          `json:"commit_sha,omitempty" doc:"The same as commitSha."`
 		IssueNumber int             `json:"issueNumber,omitempty" minimum:"0" maximum:"2000000000" doc:"Required for validation and mitigation."`
 		Branch      string          `json:"branch,omitempty" maxLength:"255"`
-		Data        json.RawMessage `json:"data,omitempty" doc:"A JSON object."`
+		Data        json.RawMessage `json:"data,omitempty" doc:"A JSON object. Of validations and mitigations these are counted, if they are there: language, status (failed), testExecutionMs, durationMs, trustScore from 0 to 100, and prUrl."`
 	}
 }
 
@@ -134,13 +135,44 @@ func (s *server) storePhase(ctx context.Context, in *storePhaseInput) (*storePha
 	if err := data.Check(); err != nil {
 		return nil, err
 	}
+	again, err := s.storedBefore(ctx, data)
+	if err != nil {
+		return nil, err
+	}
 	id, err := s.d.Phases.StorePhase(ctx, data)
 	if err != nil {
 		return nil, err
 	}
+	if !again {
+		s.d.Metrics.ObservePhase(data.Result())
+	}
 	out := &storePhaseOutput{}
 	out.Body.Success, out.Body.ID, out.Body.Phase = true, id, b.Phase
 	return out, nil
+}
+
+// storedBefore tells whether the same was stored last: a client that heard no
+// answer sends it again, and it counts once.
+func (s *server) storedBefore(ctx context.Context, data app.PhaseData) (bool, error) {
+	if data.Phase == app.PhaseScan {
+		return false, nil // of which nothing is counted
+	}
+	latest, err := s.d.Phases.LatestPhases(ctx, data.CustomerID, data.Repo, "", data.Issue)
+	if err != nil {
+		return false, err
+	}
+	for _, l := range latest {
+		if l.Phase == data.Phase && l.Issue == data.Issue && l.Commit == data.Commit {
+			return sameJSON(l.Data, data.Data), nil
+		}
+	}
+	return false, nil
+}
+
+// sameJSON compares values: the database writes them in a way of its own.
+func sameJSON(a, b json.RawMessage) bool {
+	var left, right any
+	return json.Unmarshal(a, &left) == nil && json.Unmarshal(b, &right) == nil && reflect.DeepEqual(left, right)
 }
 
 func (s *server) retrievePhases(ctx context.Context, in *retrievePhasesInput) (*retrievePhasesOutput, error) {

@@ -311,7 +311,14 @@ func TestSubscriptionEventsInAnyOrder(t *testing.T) {
 			t.Errorf("after %s: %s, want %s", id, got, want)
 		}
 	}
+	active := func(want int64) {
+		t.Helper()
+		if got, err := x.store.Subscriptions(t.Context()); err != nil || got[app.PlanPro] != want {
+			t.Errorf("active subscriptions: %v, %v; want %d", got, err, want)
+		}
+	}
 	step("evt_1", "customer.subscription.created", 0, object("incomplete", false), "pro incomplete sub_1 f")
+	active(0)
 	step("evt_3", "customer.subscription.updated", 2*time.Minute, object("active", true), "pro active sub_1 t")
 	// An older one only says that something changed: Stripe knows what.
 	x.stripe.mu.Lock()
@@ -324,6 +331,7 @@ func TestSubscriptionEventsInAnyOrder(t *testing.T) {
 	if got := x.one("SELECT amount_cents::text FROM billing_events WHERE id = 'evt_5'"); got != "59900" {
 		t.Errorf("the amount of a failed invoice is %s", got)
 	}
+	active(1)
 	step("evt_6", "customer.subscription.deleted", 5*time.Minute, object("canceled", false), "pay_as_you_go - - f")
 	if got := x.balance(); got != "5" {
 		t.Errorf("the credits went with the subscription: %s", got)

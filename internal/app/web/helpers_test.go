@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app/devdb/dbtest"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 )
 
 func TestFrameworkDetect(t *testing.T) {
@@ -86,5 +87,40 @@ func TestPhases(t *testing.T) {
 	}
 	if a := s.get("/api/v1/phases/retrieve?repo=kiln/shop", "X-Api-Key", stranger); strings.TrimSpace(a.body) != "{}" {
 		t.Errorf("a stranger reads %s", a.body)
+	}
+}
+
+// TestPhasesAreCounted: what a phase says of itself becomes the metrics that
+// alerts read, once however often a client sends it.
+func TestPhasesAreCounted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, dbtest.URL(t), nil)
+	key := s.onboard(http.DefaultClient, "ops@kiln.example")
+	const (
+		mitigation = `{"phase":"mitigation","repo":"kiln/shop","commitSha":"abc","issueNumber":13,"data":{"language":"ruby","durationMs":90000,"trustScore":87,"prUrl":"https://github.com/kiln/shop/pull/7"}}`
+		failed     = `{"phase":"mitigation","repo":"kiln/shop","commitSha":"abc","issueNumber":14,"data":{"language":"cobol","fixed":false}}`
+		validation = `{"phase":"validation","repo":"kiln/shop","commitSha":"abc","issueNumber":13,"data":{"language":"ruby","testExecutionMs":1200}}`
+	)
+	for _, body := range []string{mitigation, validation, mitigation, failed, validation, strings.Replace(mitigation, "abc", "def", 1)} {
+		if a := s.do(http.DefaultClient, http.MethodPost, "/api/v1/phases/store", body, "X-Api-Key", key); a.status != 200 {
+			t.Fatalf("%s: %d %s", body, a.status, a.body)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		labels []string
+		want   float64
+	}{
+		{contract.MetricMitigationExecutions, []string{"language", "ruby", "status", "completed"}, 2},
+		{contract.MetricMitigationExecutions, []string{"language", "other", "status", "failed"}, 1},
+		{contract.MetricMitigationDuration, []string{"language", "ruby", "status", "completed"}, 2},
+		{contract.MetricMitigationDuration, nil, 2},
+		{contract.MetricMitigationTrustScore, []string{"language", "ruby"}, 2},
+		{contract.MetricPullRequestsCreated, nil, 2},
+		{contract.MetricTestExecutionDuration, []string{"language", "ruby", "status", "completed"}, 1},
+	} {
+		if got := s.counter(test.name, test.labels...); got != test.want {
+			t.Errorf("%s%v = %v; want %v", test.name, test.labels, got, test.want)
+		}
 	}
 }

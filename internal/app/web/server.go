@@ -37,6 +37,8 @@ type Metrics interface {
 	CountCredits(reason string, n int)
 	// CountRejected counts one event that a collector did not take.
 	CountRejected(reason string)
+	// ObservePhase counts what a phase of the Action says of itself.
+	ObservePhase(result app.PhaseResult)
 }
 
 // Evaluator answers for flags by their keys, on behalf of clients of the flag

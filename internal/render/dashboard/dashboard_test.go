@@ -387,7 +387,7 @@ func TestSamplesHaveTheOwnersPanels(t *testing.T) {
 			"timeseries Subscriptions created an hour", "gauge Payments of 24 h that succeeded", "piechart Revenue in 24 h by plan",
 			"timeseries Payments, until their effects are stored", "timeseries Fixes an hour by plan", "bargauge From signing up to paying, 30 days",
 			"table Failed invoices in 24 h by failure code", "stat Subscription cancellations",
-			"stat Subscriptions created less cancelled in 30 days", "stat Credits in 24 h",
+			"stat Subscriptions that are active", "stat Credits in 24 h",
 		},
 		"validation": {
 			"gauge Validations of an hour that succeeded", "stat Validations in 24 h", "gauge Mean duration of a validation",

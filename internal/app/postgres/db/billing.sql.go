@@ -42,6 +42,37 @@ func (q *Queries) CountParkedEvents(ctx context.Context) (int64, error) {
 	return count, err
 }
 
+const countSubscriptions = `-- name: CountSubscriptions :many
+SELECT subscription_type, count(*) FROM customers
+WHERE subscription_state IN ('active', 'trialing', 'past_due') AND NOT internal
+GROUP BY subscription_type
+`
+
+type CountSubscriptionsRow struct {
+	SubscriptionType string
+	Count            int64
+}
+
+func (q *Queries) CountSubscriptions(ctx context.Context) ([]CountSubscriptionsRow, error) {
+	rows, err := q.db.Query(ctx, countSubscriptions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountSubscriptionsRow
+	for rows.Next() {
+		var i CountSubscriptionsRow
+		if err := rows.Scan(&i.SubscriptionType, &i.Count); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const failBillingEvent = `-- name: FailBillingEvent :exec
 UPDATE billing_events SET status = $1, problem = $2, finished_at = $3
 WHERE id = $4 AND status IN ('received', 'parked')

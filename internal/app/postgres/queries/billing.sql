@@ -25,6 +25,11 @@ FROM billing_events WHERE status = @status ORDER BY received_at DESC LIMIT 200;
 -- name: CountParkedEvents :one
 SELECT count(*) FROM billing_events WHERE status = 'parked';
 
+-- name: CountSubscriptions :many
+SELECT subscription_type, count(*) FROM customers
+WHERE subscription_state IN ('active', 'trialing', 'past_due') AND NOT internal
+GROUP BY subscription_type;
+
 -- name: ReopenBillingEvent :execrows
 UPDATE billing_events SET status = 'received', finished_at = NULL WHERE id = @id AND status = 'parked';
 
