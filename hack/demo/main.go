@@ -47,11 +47,13 @@ type demo struct {
 	colour bool
 	now    func() time.Time
 
-	cluster *harness.Cluster
-	base    string   // URL of the app
-	admin   customer // may read the funnel
-	closers []func()
-	notes   bytes.Buffer // output of quiet tools, shown when a step fails
+	cluster    *harness.Cluster
+	monitoring harness.Monitoring
+	applied    []string // the samples, as kind.group/name
+	base       string   // URL of the app
+	admin      customer // may read the funnel
+	closers    []func()
+	notes      bytes.Buffer // output of quiet tools, shown when a step fails
 }
 
 type step struct {
@@ -63,12 +65,14 @@ var steps = []step{
 	{"A cluster", (*demo).findCluster},
 	{"Both images, built and loaded", (*demo).buildImages},
 	{"The operator, from dist/install.yaml", (*demo).installOperator},
+	{"Prometheus and Alertmanager, run by prometheus-operator", (*demo).startMonitoring},
 	{"A database and secrets", (*demo).makeSecrets},
 	{"The samples: three kinds of resource", (*demo).applySamples},
 	{"kubectl get rd,ff,ab", (*demo).showKinds},
 	{"A flag, flipped while the app runs", (*demo).flipFlag},
 	{"Visitors walk the funnel", (*demo).walkFunnel},
 	{"The alert rules, checked by promtool", (*demo).checkRules},
+	{"The alert rules, run by Prometheus", (*demo).showLoaded},
 	{"A dashboard for Grafana", (*demo).showDashboard},
 	{"A wrong flag name is refused", (*demo).refuseFlagName},
 	{"A placeholder secret holds the rollout", (*demo).holdPlaceholder},

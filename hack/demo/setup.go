@@ -107,11 +107,15 @@ func (d *demo) applySamples(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, kind := range []string{"rd", "ff", "ab"} {
-		if _, err := d.cluster.Kubectl(ctx, nil, "-n", harness.Namespace, "wait", kind, "--all",
-			"--for=condition=Ready", "--timeout=180s"); err != nil {
-			return d.explain(ctx, err)
+	d.applied = nil
+	for line := range strings.Lines(answer) {
+		if object, _, ok := strings.Cut(line, " "); ok {
+			d.applied = append(d.applied, object)
 		}
+	}
+	args := append([]string{"-n", harness.Namespace, "wait", "--for=condition=Ready", "--timeout=180s"}, d.applied...)
+	if _, err := d.cluster.Kubectl(ctx, nil, args...); err != nil {
+		return d.explain(ctx, err)
 	}
 	return nil
 }
