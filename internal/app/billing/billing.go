@@ -120,7 +120,10 @@ func (s *Service) receive(ctx context.Context, payload []byte, signature string,
 	if err != nil {
 		return FailurePayload, "", err
 	}
-	if _, err := s.o.Store.ReceiveEvent(ctx, e); err != nil {
+	switch _, err := s.o.Store.ReceiveEvent(ctx, e); {
+	case app.CodeOf(err) == app.CodeInvalidRequest:
+		return FailurePayload, "", errors.New("the event holds what cannot be stored")
+	case err != nil:
 		return FailureStorage, "", err
 	}
 	return "", Label(e.Type), nil

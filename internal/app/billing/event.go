@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 )
@@ -49,7 +50,7 @@ type event struct {
 // nothing.
 func Parse(payload []byte, receivedAt time.Time) (app.BillingEvent, error) {
 	var e event
-	if err := json.Unmarshal(payload, &e); err != nil {
+	if err := json.Unmarshal(payload, &e); err != nil || !utf8.Valid(payload) {
 		return app.BillingEvent{}, errors.New("the body is not the JSON of an event")
 	}
 	switch {

@@ -41,7 +41,7 @@ func (s *Store) ReceiveEvent(ctx context.Context, e app.BillingEvent) (bool, err
 			ID: e.ID, EventType: e.Type, CreatedAt: e.CreatedAt, ReceivedAt: e.ReceivedAt, Payload: e.Payload,
 		})
 		if err != nil {
-			return fmt.Errorf("storing a billing event: %w", err)
+			return unstorable(fmt.Errorf("storing a billing event: %w", err))
 		}
 		if isNew = n > 0; !isNew {
 			return nil

@@ -17,7 +17,7 @@ func (s *Store) StorePhase(ctx context.Context, d app.PhaseData) (int64, error) 
 		IssueNumber: int32(d.Issue), Data: d.Data, Now: d.At, //nolint:gosec // bounded by the API
 	})
 	if err != nil {
-		return 0, classify(fmt.Errorf("storing a phase: %w", err))
+		return 0, classify(unstorable(fmt.Errorf("storing a phase: %w", err)))
 	}
 	return id, nil
 }

@@ -138,6 +138,24 @@ func classify(err error) error {
 	return err
 }
 
+// unstorable gives errors that come from JSON of strangers, which is right for
+// Go and not for PostgreSQL, a code that says so; any other stays as it is.
+func unstorable(err error) error {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return err
+	}
+	switch pgErr.Code {
+	case "22003", "22021", "22P02", "22P05", "54000", "54001":
+		return &app.Error{
+			Code: app.CodeInvalidRequest, Err: err,
+			Message: "The body holds what cannot be stored: a number out of range, a broken character, or JSON that is nested too deep",
+		}
+	default:
+		return err
+	}
+}
+
 // unavailable is app.Unavailable with a cause that is safe to log: what pgx says
 // of a connection quotes parts of the connection string.
 func unavailable(err error) error { return app.Unavailable(&described{redactCause(err), err}) }
