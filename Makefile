@@ -79,7 +79,7 @@ run: ## Run the app alone, with a database of its own, at http://localhost:8080.
 .PHONY: test
 test: assets monitoring-crds ## Unit, golden, API server and database tests.
 	@hack/deps.sh postgres promtool amtool gcc
-	@hack/deps.sh chromium || echo "the tests of the script in a browser are skipped" >&2
+	@hack/deps.sh chromium || echo "the tests in a browser are skipped" >&2
 	@hack/deps.sh runners || echo "what they would run is not run" >&2
 	$(TEST_ENV) go test -timeout 25m $$(go list ./... | grep -vE '$(RACED)') ./internal/app/analysis/worker
 	$(TEST_ENV) go test -race -timeout 25m $$(go list ./... | grep -E '$(RACED)')

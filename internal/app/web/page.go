@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
@@ -17,6 +18,9 @@ var templateFiles embed.FS
 //go:embed static/style.css
 var style []byte
 
+//go:embed static/icon.svg
+var icon []byte
+
 const pagePolicy = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'"
 
@@ -26,6 +30,9 @@ type page struct {
 	Description string
 	// Blog says whether the navigation links to the blog.
 	Blog bool
+	// Signup is the address of the signup, with the campaign that the page was
+	// reached by; Origin that of the site.
+	Signup, Origin template.URL
 	// Script counts views; nil on pages whose views do not count.
 	Script *script
 	Data   any
@@ -47,6 +54,7 @@ func parsePages() (map[string]*template.Template, error) {
 // a page.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
 	p.Blog = s.d.Flags.Blog()
+	p.Signup, p.Origin = signupLink(r.URL.Query()), template.URL(s.origin(r)) //nolint:gosec // our own
 	p.Script = s.script(r)
 	var body bytes.Buffer
 	if err := s.pages[name].ExecuteTemplate(&body, "layout.html", p); err != nil {
@@ -107,6 +115,24 @@ func (s *server) allowed(r *http.Request) []string {
 		}
 	}
 	return methods
+}
+
+// signupLink is the address of the signup, which takes a campaign along.
+func signupLink(query url.Values) template.URL {
+	values := url.Values{}
+	for name, value := range campaignOf(query) {
+		values.Set(name, value)
+	}
+	if len(values) == 0 {
+		return "/signup"
+	}
+	return template.URL("/signup?" + values.Encode()) //nolint:gosec // it is encoded
+}
+
+func serveIcon(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "image/svg+xml")
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	_, _ = w.Write(icon) // the client has gone
 }
 
 func serveStyle(w http.ResponseWriter, _ *http.Request) {

@@ -3,7 +3,6 @@ package web
 import (
 	"encoding/xml"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 	"time"
@@ -23,7 +22,6 @@ type signupData struct {
 	Fields   map[string]string
 	Problem  string
 	APIKey   string
-	Origin   template.URL
 }
 
 // pricingData is what the page of prices tells, from the constants that charge.
@@ -56,7 +54,6 @@ func campaignOf(values url.Values) map[string]string {
 
 func (s *server) renderSignup(w http.ResponseWriter, r *http.Request, status int, data signupData) {
 	w.Header().Set("Cache-Control", "no-store")
-	data.Origin = template.URL(s.origin(r)) //nolint:gosec // our own
 	s.render(w, r, status, "signup", page{Title: "Sign up", Description: "An account and an API key, in one step.", Data: data})
 }
 
@@ -106,9 +103,7 @@ func (s *server) pricingPage(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) startPage(w http.ResponseWriter, r *http.Request) {
 	s.trackView(w, r)
-	s.render(w, r, http.StatusOK, "start", page{
-		Title: "Getting started", Description: "From an API key to the first proof.", Data: template.URL(s.origin(r)), //nolint:gosec // our own
-	})
+	s.render(w, r, http.StatusOK, "start", page{Title: "Getting started", Description: "From an API key to the first proof."})
 }
 
 func (s *server) billingDone(w http.ResponseWriter, r *http.Request) {

@@ -185,6 +185,7 @@ func (s *server) routes() {
 	s.mux.HandleFunc("GET /blog/{slug}", s.blogPost)
 	s.mux.HandleFunc("GET /blog/rss.xml", s.blogRSS)
 	s.mux.HandleFunc("GET /static/style.css", serveStyle)
+	s.mux.HandleFunc("GET /static/icon.svg", serveIcon)
 	s.mux.HandleFunc("GET /static/track.js", serveScript)
 	s.registerDocs()
 	s.registerPages()

@@ -65,7 +65,7 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dbtest.URL(t), func(d *Deps) { d.PublicHost = "rsolv.dev" })
 	for path, want := range map[string]string{
-		"/pricing": "$599 a month", "/docs": "https://rsolv.dev/api/v1/customers/me", "/billing/done": "Thank you", "/signup": "Get an API key",
+		"/pricing": "$599 <small>a month", "/docs": "https://rsolv.dev/api/v1/customers/me", "/billing/done": "Thank you", "/signup": "Get an API key",
 	} {
 		a := s.get(path)
 		if a.status != 200 || !strings.Contains(a.body, want) || strings.Contains(a.body, "<script src=\"http") {
