@@ -62,6 +62,13 @@ func NewEventID(at time.Time) EventID {
 	return id
 }
 
+// Minted is when the id was minted, to the millisecond.
+func (id EventID) Minted() time.Time {
+	var ms [8]byte
+	copy(ms[2:], id[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC() //nolint:gosec // 48 bits
+}
+
 // String returns the usual form with dashes.
 func (id EventID) String() string {
 	var out [36]byte

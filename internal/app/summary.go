@@ -1,7 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -123,4 +127,39 @@ type Summary struct {
 	// the ten largest.
 	TopSources   map[string]int64
 	TopCampaigns map[string]int64
+}
+
+// TopValues is how many sources and campaigns a summary names.
+const TopValues = 10
+
+// Top are the largest of some counts; equal ones by name.
+func Top(counts map[string]int64, most int) map[string]int64 {
+	top := map[string]int64{}
+	for _, name := range byCount(counts) {
+		if name == SourceOther {
+			continue // which is not one of them
+		}
+		if len(top) == most {
+			break
+		}
+		top[name] = counts[name]
+	}
+	return top
+}
+
+// TopAndOther is Top, and the sum of all others as SourceOther.
+func TopAndOther(counts map[string]int64, most int) map[string]int64 {
+	top := Top(counts, most)
+	for name, n := range counts {
+		if _, named := top[name]; !named {
+			top[SourceOther] += n
+		}
+	}
+	return top
+}
+
+func byCount(counts map[string]int64) []string {
+	return slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
+		return cmp.Or(cmp.Compare(counts[y], counts[x]), strings.Compare(x, y))
+	})
 }

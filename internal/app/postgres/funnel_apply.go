@@ -145,6 +145,9 @@ func (a *application) group(
 	if err := insertEvents(ctx, a.tx, source, reached, app.Tally{}); err != nil {
 		return err
 	}
+	if err := noteVisits(ctx, a.q, events); err != nil {
+		return err
+	}
 	// One order for every writer, so that two of them never deadlock on ids.
 	slices.SortFunc(events, func(x, y app.Event) int { return bytes.Compare(x.ID[:], y.ID[:]) })
 	if err := a.insert(ctx, a.tx, source, events, done); err != nil {

@@ -76,7 +76,7 @@ func (s *Store) RetirePartitions(ctx context.Context, now time.Time, keep int) (
 			if err != nil || !month.Before(oldest) {
 				continue
 			}
-			if err := s.retire(ctx, table, name, month); err != nil {
+			if err := s.retire(ctx, table, name, month, now); err != nil {
 				return retired, err
 			}
 			retired = append(retired, name)
@@ -98,9 +98,9 @@ func (s *Store) partitions(ctx context.Context, table string) ([]string, error) 
 	return names, classify(wrap("listing the partitions of "+table, err))
 }
 
-func (s *Store) retire(ctx context.Context, table, name string, month time.Time) error {
+func (s *Store) retire(ctx context.Context, table, name string, month, now time.Time) error {
 	if table == funnelTable {
-		if err := s.storeMonth(ctx, month); err != nil {
+		if err := s.storeMonth(ctx, month, now); err != nil {
 			return err
 		}
 	}
@@ -114,27 +114,27 @@ func (s *Store) retire(ctx context.Context, table, name string, month time.Time)
 	})
 }
 
-// storeMonth stores the numbers of the days that were never stored.
-func (s *Store) storeMonth(ctx context.Context, month time.Time) error {
-	ctx, cancel := context.WithTimeout(withWait(ctx), daysTimeout)
-	defer cancel()
-	return classify(s.inTx(ctx, func(tx pgx.Tx) error {
-		q := s.q.WithTx(tx)
-		period := app.Period{Since: month, Until: month.AddDate(0, 1, 0)}
-		stored, err := storedDays(ctx, q, period)
+// storeMonth stores the numbers of the days that are not stored as they are.
+func (s *Store) storeMonth(ctx context.Context, month, now time.Time) error {
+	for day := month; day.Before(month.AddDate(0, 1, 0)); day = day.AddDate(0, 0, 1) {
+		stored, err := s.rollUp(ctx, func(ctx context.Context, q *db.Queries) error {
+			rows, err := q.DaysState(ctx, db.DaysStateParams{Since: day, Until: day.AddDate(0, 0, 1)})
+			if err != nil {
+				return fmt.Errorf("reading a stored day: %w", err)
+			}
+			if len(rows) == 1 && rows[0].Through != nil && !noted(rows[0]) {
+				return nil
+			}
+			return storeDay(ctx, q, app.Day(day), now)
+		})
 		if err != nil {
 			return err
 		}
-		for at := period.Since; at.Before(period.Until); at = at.AddDate(0, 0, 1) {
-			if _, ok := stored[at]; ok {
-				continue
-			}
-			if err := storeDay(ctx, q, app.Day(at)); err != nil {
-				return err
-			}
+		if !stored {
+			return unavailable(errors.New("another pod does the upkeep now; the month is retired next time"))
 		}
-		return nil
-	}))
+	}
+	return nil
 }
 
 // changePartitions runs a change that needs strong locks for a moment.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
@@ -50,12 +51,19 @@ func orderedFromVisit(ctx context.Context, q *db.Queries, answer *app.FunnelAnsw
 	if err != nil {
 		return fmt.Errorf("customers: %w", err)
 	}
-	strangers, err := q.CountStrangers(ctx, db.CountStrangersParams{
-		Since: period.Since, Until: period.Until, Oldest: period.Since.Add(-idSlack),
-	})
+	days, err := readVisits(ctx, q, period)
 	if err != nil {
-		return fmt.Errorf("strangers: %w", err)
+		return err
 	}
+	numbers, err := q.LinkedNumbers(ctx)
+	if err != nil {
+		return fmt.Errorf("the browsers of customers: %w", err)
+	}
+	linked := roaring.New()
+	for _, n := range numbers {
+		linked.Add(uint32(n)) //nolint:gosec // an integer column
+	}
+	strangers := join(days).strangers(linked)
 	answer.Persons = []int64{strangers + customers.Visit, customers.Signup, customers.ApiKey, customers.Activation, customers.Retention}
 	answer.Returning, answer.Unseen = customers.ReturningCustomers, customers.Unseen
 	return nil

@@ -182,10 +182,7 @@ func (w world) sources(period app.Period, window time.Duration) []app.SourceCoun
 	type seen struct{ source, visitor string }
 	saw := map[seen]bool{}
 	for _, v := range visits {
-		ours := slices.ContainsFunc(w.customers, func(p person) bool {
-			return p.internal && slices.ContainsFunc(p.links, func(l link) bool { return l.visitor == v.Touch.VisitorID })
-		})
-		if k := (seen{v.Touch.UTM.Source, v.Touch.VisitorID}); in(period, v.At) && !ours {
+		if k := (seen{v.Touch.UTM.Source, v.Touch.VisitorID}); in(period, v.At) && !w.ours(k.visitor) {
 			c := at(k.source)
 			if k.visitor != "" && !saw[k] {
 				saw[k] = true
@@ -218,4 +215,45 @@ func (w world) sources(period app.Period, window time.Duration) []app.SourceCoun
 		all = append(all, *c)
 	}
 	return app.LargestSources(all, app.MaxSources)
+}
+
+// ours says whether a browser is an internal customer's.
+func (w world) ours(visitor string) bool {
+	return slices.ContainsFunc(w.customers, func(p person) bool {
+		return p.internal && slices.ContainsFunc(p.links, func(l link) bool { return l.visitor == visitor })
+	})
+}
+
+func (w world) summary(period app.Period) app.Summary {
+	s := app.Summary{Period: period, TopSources: map[string]int64{}}
+	seen := map[string]bool{"": true}
+	for _, v := range w.visits {
+		if !in(period, v.At) || w.ours(v.Touch.VisitorID) {
+			continue
+		}
+		s.Counts.Visits++
+		if !seen[v.Touch.VisitorID] {
+			seen[v.Touch.VisitorID] = true
+			s.Counts.Visitors++
+		}
+		if source := v.Touch.UTM.Source; source != "" {
+			s.TopSources[source]++
+		}
+	}
+	for _, p := range w.customers {
+		if p.internal {
+			continue
+		}
+		if in(period, p.signup) && p.utm.Source != "" {
+			s.TopSources[p.utm.Source]++
+		}
+		calls := slices.SortedFunc(slices.Values(p.calls), time.Time.Compare)
+		reached := append([]time.Time{p.signup, p.signup}, calls...)
+		for i, n := range []*int64{&s.Counts.Signups, &s.Counts.APIKeys, &s.Counts.Activated, &s.Counts.Retained} {
+			if i < len(reached) && in(period, reached[i]) {
+				*n++
+			}
+		}
+	}
+	return s
 }

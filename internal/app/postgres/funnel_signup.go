@@ -106,6 +106,9 @@ func writeSignup(ctx context.Context, tx pgx.Tx, customerID int64, signup app.Si
 	if err := insertEvents(ctx, tx, app.SourceID{}, []app.Event{signedUp, gotKey}, app.Tally{}); err != nil {
 		return err
 	}
+	if err := noteVisits(ctx, q, []app.Event{signedUp}); err != nil {
+		return err
+	}
 	for stage, e := range map[app.Stage]app.Event{app.StageSignup: signedUp, app.StageAPIKey: gotKey} {
 		if err := insertMilestone(ctx, q, stage, e); err != nil {
 			return err

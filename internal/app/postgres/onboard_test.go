@@ -85,7 +85,7 @@ func TestOnboardSurvivesTrackingFailures(t *testing.T) {
 	t.Run("the tables are gone", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t)
-		b.exec(t, "DROP TABLE customer_journeys")
+		b.exec(t, "DROP TABLE customer_journeys CASCADE")
 		onboardUntracked(t, b)
 		if n := one[int](t, b, "SELECT count(*)::int FROM funnel_events"); n != 0 {
 			t.Errorf("%d events without a journey are stored, want 0", n)

@@ -87,27 +87,6 @@ func (q *Queries) CountSettled(ctx context.Context) (CountSettledRow, error) {
 	return i, err
 }
 
-const countStrangers = `-- name: CountStrangers :one
-SELECT count(DISTINCT e.visitor_id) FROM funnel_events e
-WHERE e.event_type = 'page_view' AND e.occurred_at >= $1::timestamptz AND e.occurred_at < $2::timestamptz
-    AND e.id >= lowest_uuid_at($3::timestamptz)
-    AND NOT EXISTS (SELECT FROM identity_links l WHERE l.visitor_id = e.visitor_id)
-`
-
-type CountStrangersParams struct {
-	Since  time.Time
-	Until  time.Time
-	Oldest time.Time
-}
-
-// Browsers of nobody known that saw a page.
-func (q *Queries) CountStrangers(ctx context.Context, arg CountStrangersParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countStrangers, arg.Since, arg.Until, arg.Oldest)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const customersFromStage = `-- name: CustomersFromStage :one
 SELECT count(*) AS entered,
     count(*) FILTER (WHERE p.api_key_at <= p.entry + make_interval(secs => $1::float8)) AS api_key,

@@ -10,167 +10,19 @@ import (
 	"time"
 )
 
-const countCalls = `-- name: CountCalls :one
-SELECT
-    (SELECT count(*) FROM customer_journeys j JOIN customers c ON c.id = j.customer_id
-     WHERE j.completed_activation AND NOT c.internal
-         AND j.first_api_call_at >= $1 AND j.first_api_call_at < $2) AS activated_users,
-    (SELECT count(*) FROM customer_journeys j JOIN customers c ON c.id = j.customer_id
-     WHERE j.completed_retention AND NOT c.internal
-         AND j.second_api_call_at >= $1 AND j.second_api_call_at < $2) AS retained_users
-`
-
-type CountCallsParams struct {
-	Since *time.Time
-	Until *time.Time
-}
-
-type CountCallsRow struct {
-	ActivatedUsers int64
-	RetainedUsers  int64
-}
-
-func (q *Queries) CountCalls(ctx context.Context, arg CountCallsParams) (CountCallsRow, error) {
-	row := q.db.QueryRow(ctx, countCalls, arg.Since, arg.Until)
-	var i CountCallsRow
-	err := row.Scan(&i.ActivatedUsers, &i.RetainedUsers)
-	return i, err
-}
-
-const countEvents = `-- name: CountEvents :one
-SELECT
-    count(*) FILTER (WHERE e.event_type = 'page_view') AS website_visits,
-    count(DISTINCT e.visitor_id) FILTER (WHERE e.event_type = 'page_view') AS unique_visitors,
-    count(*) FILTER (WHERE e.event_type = 'signup') AS signups,
-    count(*) FILTER (WHERE e.event_type = 'api_key_created') AS api_keys_created
-FROM funnel_events e
-LEFT JOIN customers c ON c.id = e.customer_id
-WHERE e.event_type IN ('page_view', 'signup', 'api_key_created')
-    AND e.occurred_at >= $1 AND e.occurred_at < $2
-    AND NOT coalesce(c.internal, false)
-    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
-        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
-        WHERE i.internal AND j.visitor_id IS NOT NULL))
-`
-
-type CountEventsParams struct {
-	Since time.Time
-	Until time.Time
-}
-
-type CountEventsRow struct {
-	WebsiteVisits  int64
-	UniqueVisitors int64
-	Signups        int64
-	ApiKeysCreated int64
-}
-
-// Numbers leave out internal customers, and the visits of the browsers that they signed up with.
-func (q *Queries) CountEvents(ctx context.Context, arg CountEventsParams) (CountEventsRow, error) {
-	row := q.db.QueryRow(ctx, countEvents, arg.Since, arg.Until)
-	var i CountEventsRow
-	err := row.Scan(
-		&i.WebsiteVisits,
-		&i.UniqueVisitors,
-		&i.Signups,
-		&i.ApiKeysCreated,
-	)
-	return i, err
-}
-
 const forgetDaysOfCustomer = `-- name: ForgetDaysOfCustomer :exec
 DELETE FROM funnel_metrics m USING customers c LEFT JOIN customer_journeys j ON j.customer_id = c.id
-WHERE c.id = $1 AND m.period_end > (least(c.inserted_at, j.first_visit_at) AT TIME ZONE 'UTC')::date
+WHERE c.id = $1 AND m.period_end > (least(c.inserted_at, j.first_visit_at, (
+        SELECT min(e.occurred_at) FROM identity_links l JOIN funnel_events e ON e.visitor_id = l.visitor_id
+        WHERE l.customer_id = $1 AND e.event_type = 'page_view')) AT TIME ZONE 'UTC')::date
+    AND m.period_start >= coalesce(oldest_funnel_month(), '-infinity')
 `
 
-// Stored numbers that were made with this customer, or without it.
+// Stored numbers that were made with this customer, or without it, of the
+// months whose events are still there.
 func (q *Queries) ForgetDaysOfCustomer(ctx context.Context, customerID int64) error {
 	_, err := q.db.Exec(ctx, forgetDaysOfCustomer, customerID)
 	return err
-}
-
-const topCampaigns = `-- name: TopCampaigns :many
-SELECT e.utm_campaign::text AS value, count(*) AS events
-FROM funnel_events e
-LEFT JOIN customers c ON c.id = e.customer_id
-WHERE e.event_type IN ('page_view', 'signup') AND e.occurred_at >= $1 AND e.occurred_at < $2
-    AND e.utm_campaign IS NOT NULL AND NOT coalesce(c.internal, false)
-    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
-        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
-        WHERE i.internal AND j.visitor_id IS NOT NULL))
-GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10
-`
-
-type TopCampaignsParams struct {
-	Since time.Time
-	Until time.Time
-}
-
-type TopCampaignsRow struct {
-	Value  string
-	Events int64
-}
-
-func (q *Queries) TopCampaigns(ctx context.Context, arg TopCampaignsParams) ([]TopCampaignsRow, error) {
-	rows, err := q.db.Query(ctx, topCampaigns, arg.Since, arg.Until)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []TopCampaignsRow
-	for rows.Next() {
-		var i TopCampaignsRow
-		if err := rows.Scan(&i.Value, &i.Events); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const topSources = `-- name: TopSources :many
-SELECT e.utm_source::text AS value, count(*) AS events
-FROM funnel_events e
-LEFT JOIN customers c ON c.id = e.customer_id
-WHERE e.event_type IN ('page_view', 'signup') AND e.occurred_at >= $1 AND e.occurred_at < $2
-    AND e.utm_source IS NOT NULL AND NOT coalesce(c.internal, false)
-    AND NOT (e.event_type = 'page_view' AND coalesce(e.visitor_id, '') IN (
-        SELECT j.visitor_id FROM customer_journeys j JOIN customers i ON i.id = j.customer_id
-        WHERE i.internal AND j.visitor_id IS NOT NULL))
-GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10
-`
-
-type TopSourcesParams struct {
-	Since time.Time
-	Until time.Time
-}
-
-type TopSourcesRow struct {
-	Value  string
-	Events int64
-}
-
-func (q *Queries) TopSources(ctx context.Context, arg TopSourcesParams) ([]TopSourcesRow, error) {
-	rows, err := q.db.Query(ctx, topSources, arg.Since, arg.Until)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []TopSourcesRow
-	for rows.Next() {
-		var i TopSourcesRow
-		if err := rows.Scan(&i.Value, &i.Events); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const upsertMetrics = `-- name: UpsertMetrics :exec

@@ -278,6 +278,8 @@ type FunnelMetric struct {
 	TopUtmSources             []byte
 	TopUtmCampaigns           []byte
 	UpdatedAt                 time.Time
+	Through                   *time.Time
+	Visitors                  []byte
 }
 
 type FunnelMilestone struct {
@@ -287,6 +289,13 @@ type FunnelMilestone struct {
 	ReachedAt  time.Time
 }
 
+type FunnelNote struct {
+	ID     int64
+	Day    time.Time
+	Oldest time.Time
+	Newest time.Time
+}
+
 type FunnelReconciliation struct {
 	At        time.Time
 	Customers int64
@@ -294,6 +303,18 @@ type FunnelReconciliation struct {
 	Keyed     int64
 	Keys      int64
 	Strange   int64
+}
+
+type FunnelSource struct {
+	Day    time.Time
+	Kind   string
+	Value  string
+	Events int64
+}
+
+type FunnelVisitor struct {
+	Visitor pgtype.UUID
+	Number  int32
 }
 
 type IdempotencyKey struct {

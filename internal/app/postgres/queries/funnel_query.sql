@@ -26,13 +26,6 @@ SELECT count(*) AS visit,
         - count(*) FILTER (WHERE e.entry IS NOT NULL AND e.signup_at < @until::timestamptz))::bigint AS unseen
 FROM entered e;
 
--- name: CountStrangers :one
--- Browsers of nobody known that saw a page.
-SELECT count(DISTINCT e.visitor_id) FROM funnel_events e
-WHERE e.event_type = 'page_view' AND e.occurred_at >= @since::timestamptz AND e.occurred_at < @until::timestamptz
-    AND e.id >= lowest_uuid_at(@oldest::timestamptz)
-    AND NOT EXISTS (SELECT FROM identity_links l WHERE l.visitor_id = e.visitor_id);
-
 -- name: CustomersFromStage :one
 SELECT count(*) AS entered,
     count(*) FILTER (WHERE p.api_key_at <= p.entry + make_interval(secs => @seconds::float8)) AS api_key,
