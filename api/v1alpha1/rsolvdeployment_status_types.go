@@ -280,6 +280,11 @@ type SmokeTestRecord struct {
 	//
 	// +optional
 	RetryAt *metav1.Time `json:"retryAt,omitempty"`
+	// DownSince is when pods stopped answering although the revision had
+	// passed, before it was the last good one.
+	//
+	// +optional
+	DownSince *metav1.Time `json:"downSince,omitempty"`
 }
 
 // GateRecord remembers a gate.
@@ -315,6 +320,21 @@ type GateRecord struct {
 	//
 	// +optional
 	JudgeFrom *metav1.Time `json:"judgeFrom,omitempty"`
+	// DownSince is when pods were first seen not to answer, in the time of the
+	// gate, that have not all answered again.
+	//
+	// +optional
+	DownSince *metav1.Time `json:"downSince,omitempty"`
+	// BackAt is when they last all answered again. The watch goes on for a
+	// while from then.
+	//
+	// +optional
+	BackAt *metav1.Time `json:"backAt,omitempty"`
+	// Breach is what was seen to go wrong while it is decided whether the
+	// revision is to blame. What is seen after it changes nothing about that.
+	//
+	// +optional
+	Breach *BreachRecord `json:"breach,omitempty"`
 	// Result is Passed or Failed once the gate is over.
 	//
 	// +optional
@@ -325,6 +345,23 @@ type GateRecord struct {
 	Reason string `json:"reason,omitempty"`
 	// +optional
 	Message string `json:"message,omitempty"`
+}
+
+// BreachRecord remembers what went wrong in the time of a gate.
+type BreachRecord struct {
+	// At is when it was seen.
+	At metav1.Time `json:"at"`
+	// Reason is that of the condition, should the revision be to blame.
+	Reason string `json:"reason"`
+	// Subject names what went wrong, such as the bounds that were crossed.
+	Subject string `json:"subject"`
+	// Message says it in full.
+	Message string `json:"message"`
+	// Window is how long the metrics go on telling of what has passed.
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	Window metav1.Duration `json:"window,omitempty"`
 }
 
 // Values of GateRecord.Result.

@@ -60,16 +60,18 @@ func (r *Reconciler) runGate(ctx context.Context, s *scope) error {
 		return nil
 	}
 	now := r.Clock()
-	attempt := s.attempt(s.revision.Hash)
-	if s.gate == nil || (s.gate.Attempt != attempt && s.gate.Result == v1alpha1.GateFailed) {
-		s.gate = &v1alpha1.GateRecord{Revision: s.revision.Hash, StartedAt: metav1.NewTime(now.Truncate(time.Second))}
-	}
-	s.gate.Attempt = attempt // one that has not failed yet goes on, whoever asks for another
+	s.openGate(now)
+	s.noteAnswers(now)
 	if s.gate.Result == v1alpha1.GateFailed {
 		return r.gateFailed(ctx, s, s.gate.Reason, s.gate.Message)
 	}
 	if again := s.gate.RetryAt; again != nil && now.Before(again.Time) {
 		return s.holdDependency(s.previousGate(), again.Sub(now))
+	}
+	if s.gate.Breach != nil {
+		if err := r.decideBreach(ctx, s, now); err != nil {
+			return err
+		}
 	}
 	seen, err := r.askGate(ctx, s, now)
 	if err != nil {
@@ -77,12 +79,18 @@ func (r *Reconciler) runGate(ctx context.Context, s *scope) error {
 	}
 	judging := s.gate.JudgeFrom == nil || !now.Before(s.gate.JudgeFrom.Time)
 	if judging && len(seen.breached) > 0 {
-		return r.gateBreached(ctx, s, seen, now)
+		return r.gateBreached(ctx, s, seen.breach(s, now))
 	}
 	if s.gate.Failures > 0 && s.gate.JudgeFrom == nil && seen.unknown == nil {
 		s.gate.JudgeFrom, s.gate.RetryAt = new(metav1.NewTime(now.Truncate(time.Second))), nil // what was away is back
 	}
-	if left := s.gateEnds().Sub(now); left > 0 {
+	left := s.gateEnds().Sub(now)
+	if s.gate.DownSince != nil {
+		if left = s.patienceEnds().Sub(now); left <= 0 {
+			return r.gateBreached(ctx, s, s.podsDown(seen, now))
+		}
+	}
+	if left > 0 {
 		return s.holdGate(seen, left)
 	}
 	if seen.unknown != nil {
@@ -92,16 +100,82 @@ func (r *Reconciler) runGate(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// gateEnds is when the bounds have held for long enough.
-func (s *scope) gateEnds() time.Time {
-	duration := gateOf(s.rd).Duration.Duration
-	if duration <= 0 {
-		duration = gateDuration
+// openGate begins the watch of a revision, or goes on with it. One that has
+// failed begins again for whoever asks for another attempt.
+func (s *scope) openGate(now time.Time) {
+	attempt := s.attempt(s.revision.Hash)
+	if s.gate == nil || (s.gate.Attempt != attempt && s.gate.Result == v1alpha1.GateFailed) {
+		s.gate = &v1alpha1.GateRecord{Revision: s.revision.Hash, StartedAt: metav1.NewTime(now.Truncate(time.Second))}
 	}
+	s.gate.Attempt = attempt
+}
+
+// noteAnswers keeps track of whether the pods answer.
+func (s *scope) noteAnswers(now time.Time) {
+	answer := s.verdicts[v1alpha1.ConditionAvailable].Is()
+	switch {
+	case !answer && s.gate.DownSince == nil:
+		s.gate.DownSince = new(metav1.NewTime(now.Truncate(time.Second)))
+	case answer && s.gate.DownSince != nil:
+		s.gate.DownSince, s.gate.BackAt = nil, new(metav1.NewTime(now.Truncate(time.Second)))
+	}
+}
+
+func durationOf(gate *v1alpha1.Gate) time.Duration {
+	if gate.Duration.Duration <= 0 {
+		return gateDuration
+	}
+	return gate.Duration.Duration
+}
+
+// watchEnds is when the duration of the gate is over.
+func (s *scope) watchEnds() time.Time {
+	duration := durationOf(gateOf(s.rd))
 	if from := s.gate.JudgeFrom; from != nil && from.After(s.gate.StartedAt.Time) {
 		return from.Add(duration)
 	}
 	return s.gate.StartedAt.Add(duration)
+}
+
+// gateEnds is when the bounds have held for long enough, over pods that
+// answer: those that did not for a while are watched for a little longer.
+func (s *scope) gateEnds() time.Time {
+	ends := s.watchEnds()
+	if back := s.gate.BackAt; back != nil && back.Add(s.grace()).After(ends) {
+		return back.Add(s.grace())
+	}
+	return ends
+}
+
+// patienceEnds is when pods that do not answer must do so again: by the end of
+// the gate, but a pod that is replaced near the end of it, by a drain or an
+// eviction, has its time, and pods that come and go have it once.
+func (s *scope) patienceEnds() time.Time {
+	ends := s.watchEnds()
+	if last := s.gate.DownSince.Add(s.grace()); last.After(ends) {
+		return earlier(last, ends.Add(s.grace()))
+	}
+	return ends
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// grace is how long pods may be away at the end of a gate.
+func (s *scope) grace() time.Duration { return min(recoveryGrace, durationOf(gateOf(s.rd))) }
+
+// podsDown is the record of pods that do not answer.
+func (s *scope) podsDown(seen *reading, now time.Time) *v1alpha1.BreachRecord {
+	says := fmt.Sprintf("%d of %d pods answer", s.deployment.Status.AvailableReplicas, wantedPods(s.deployment))
+	return &v1alpha1.BreachRecord{
+		At: metav1.NewTime(now.Truncate(time.Second)), Reason: v1alpha1.ReasonPodsUnavailable, Subject: says,
+		Message: says + ", and not all have since " + s.gate.DownSince.UTC().Format(time.RFC3339) + seen.notes(s),
+		Window:  metav1.Duration{Duration: seen.window},
+	}
 }
 
 // holdGate waits for the end of the gate, or the next look. The message is the
@@ -162,51 +236,72 @@ func (s *scope) passGate(message string) {
 	s.gatePassed()
 }
 
-// gateBreached decides about a revision that crossed a bound. A database that
-// is away makes any revision cross some: the image is asked whether it is.
-func (r *Reconciler) gateBreached(ctx context.Context, s *scope, seen *reading, now time.Time) error {
+// gateBreached records what went wrong. It is decided about in the next
+// reconcile, when that is written, and from the record alone: a bound that is
+// crossed in one look and not in the next was crossed all the same.
+func (r *Reconciler) gateBreached(ctx context.Context, s *scope, breach *v1alpha1.BreachRecord) error {
 	good, err := r.otherGood(ctx, s)
 	if err != nil {
 		return err
 	}
-	message := seen.breaches(s)
 	if (failure{good: good, wanted: autoRollback(s.rd)}).decide() == leave {
-		return r.gateFailed(ctx, s, v1alpha1.ReasonGateBreached, message)
+		return r.gateFailed(ctx, s, breach.Reason, breach.Message)
+	}
+	s.gate.Breach = breach
+	return s.awaitWitness(staleRetry)
+}
+
+// decideBreach decides about a revision of which a breach is recorded. A
+// database that is away makes any revision fail: the image is asked whether it
+// is. Without an error the watch goes on.
+func (r *Reconciler) decideBreach(ctx context.Context, s *scope, now time.Time) error {
+	good, err := r.otherGood(ctx, s)
+	if err != nil {
+		return err
+	}
+	breach := s.gate.Breach
+	if (failure{good: good, wanted: autoRollback(s.rd)}).decide() == leave {
+		return r.gateFailed(ctx, s, breach.Reason, breach.Message)
 	}
 	said, err := r.askWitness(ctx, s)
 	if err != nil {
 		return err
 	}
-	if said.running != "" {
-		return s.awaitWitness(seen, said.running)
+	if said.running {
+		return s.awaitWitness(0)
 	}
 	back := s.gate.Failures > 0 && s.gate.JudgeFrom == nil
 	switch (failure{good: good, wanted: true, othersDown: said.away, recovering: back}).decide() {
 	case wait:
 		if said.away {
-			return s.dependencyAway(seen, said.message, now)
+			return s.dependencyAway(said.message, now)
 		}
-		return s.dependencyBack(seen, now)
+		// Back it is: wait until the metrics no longer tell that it was away.
+		s.gate.JudgeFrom, s.gate.RetryAt = new(metav1.NewTime(now.Add(breach.Window.Duration).Truncate(time.Second))), nil
+		s.gate.Breach = nil
+		return nil
 	default:
-		return r.gateFailed(ctx, s, v1alpha1.ReasonGateBreached, message)
+		return r.gateFailed(ctx, s, breach.Reason, breach.Message)
 	}
 }
 
-// awaitWitness waits for the Job, which is watched.
-func (s *scope) awaitWitness(seen *reading, job string) error {
-	verdict := status.False(v1alpha1.ReasonGateBreached, fmt.Sprintf("%s crossed; Job %s asks whether the database is to blame",
-		strings.Join(seen.crossed(), ", "), job))
+// awaitWitness waits for the Job, which is watched, or for the record of what
+// it is asked about.
+func (s *scope) awaitWitness(after time.Duration) error {
+	verdict := status.False(s.gate.Breach.Reason, fmt.Sprintf("%s; Job %s asks whether the database is to blame",
+		s.gate.Breach.Subject, workload.PreflightJobName(s.rd.Name, s.witnessHash())))
 	s.verdicts[v1alpha1.ConditionGatePassed] = verdict
-	return &held{phase: v1alpha1.PhaseGating, verdict: verdict, progress: status.Working}
+	return &held{phase: v1alpha1.PhaseGating, verdict: verdict, progress: status.Working, after: after}
 }
 
 // dependencyAway waits for a database that is away.
-func (s *scope) dependencyAway(seen *reading, message string, now time.Time) error {
+func (s *scope) dependencyAway(message string, now time.Time) error {
 	wait := backoff(s.gate.Failures)
-	s.gate.Failures, s.gate.JudgeFrom = s.gate.Failures+1, nil
+	message = fmt.Sprintf("%s. So %s is not to blame (%s); the gate begins anew when it is back",
+		message, s.target.Spec.Image, s.gate.Breach.Subject)
+	s.gate.Failures, s.gate.JudgeFrom, s.gate.Breach = s.gate.Failures+1, nil, nil
 	s.gate.RetryAt = new(metav1.NewTime(now.Add(wait).Truncate(time.Second)))
-	return s.holdDependency(fmt.Sprintf("%s. So %s is not to blame for crossing the bounds of %s; the gate begins anew when it is back",
-		message, s.target.Spec.Image, strings.Join(seen.crossed(), ", ")), wait)
+	return s.holdDependency(message, wait)
 }
 
 func (s *scope) holdDependency(message string, wait time.Duration) error {
@@ -224,19 +319,13 @@ func (s *scope) previousGate() string {
 	return "the database was away; the next look says whether it still is"
 }
 
-// dependencyBack waits until the metrics no longer tell that it was away.
-func (s *scope) dependencyBack(seen *reading, now time.Time) error {
-	s.gate.JudgeFrom, s.gate.RetryAt = new(metav1.NewTime(now.Add(seen.window).Truncate(time.Second))), nil
-	return s.holdGate(seen, seen.window)
-}
-
 // gateFailed rejects the revision, or leaves it if there is none to go back to.
 func (r *Reconciler) gateFailed(ctx context.Context, s *scope, reason, message string) error {
 	good, err := r.otherGood(ctx, s)
 	if err != nil {
 		return err
 	}
-	s.gate.Result, s.gate.Reason, s.gate.Message = v1alpha1.GateFailed, reason, message
+	s.gate.Result, s.gate.Reason, s.gate.Message, s.gate.Breach = v1alpha1.GateFailed, reason, message, nil
 	verdict := status.False(reason, message)
 	if (failure{good: good, wanted: autoRollback(s.rd)}).decide() == reject {
 		return s.reject(reason, "it did not pass the gate: "+message, verdict)
@@ -249,22 +338,23 @@ func (r *Reconciler) gateFailed(ctx context.Context, s *scope, reason, message s
 
 // witness is what a preflight says in the middle of a gate.
 type witness struct {
-	// running is the Job that is being waited for; empty when it has ended.
-	running string
+	// running tells that it has not ended.
+	running bool
 	// away tells that the database is, and message says so.
 	away    bool
 	message string
 }
 
-// askWitness runs the preflight of the image once more for each time that a
-// bound is crossed. One that finds nothing amiss but the database speaks for
-// the revision.
+// witnessHash tells the preflights that gates ask for apart: each breach has
+// its own, so that none is judged by what was true at another.
+func (s *scope) witnessHash() string {
+	return workload.AttemptHash(s.gate.Revision, fmt.Sprintf("gate/%d/%d/%d", s.gate.StartedAt.Unix(), s.gate.Failures, s.gate.Breach.At.Unix()))
+}
+
+// askWitness runs the preflight of the image once more for each breach. One
+// that finds nothing amiss but the database speaks for the revision.
 func (r *Reconciler) askWitness(ctx context.Context, s *scope) (witness, error) {
-	var from int64
-	if s.gate.JudgeFrom != nil {
-		from = s.gate.JudgeFrom.Unix()
-	}
-	hash := workload.AttemptHash(s.gate.Revision, fmt.Sprintf("gate/%d/%d/%d", s.gate.StartedAt.Unix(), s.gate.Failures, from))
+	hash := s.witnessHash()
 	name := workload.PreflightJobName(s.rd.Name, hash)
 	for _, reader := range []client.Reader{r.Client, r.Live} {
 		jobs, err := ownJobs(ctx, reader, s.rd, contract.ComponentPreflight)
@@ -278,10 +368,10 @@ func (r *Reconciler) askWitness(ctx context.Context, s *scope) (witness, error) 
 		case job != nil && finished(job, batchv1.JobComplete) != nil:
 			return witness{}, nil
 		case job != nil:
-			return witness{running: name}, nil
+			return witness{running: true}, nil
 		}
 	}
-	return witness{running: name}, r.Applier.Create(ctx, s.rd, workload.PreflightJob(s.target, s.environment, hash))
+	return witness{running: true}, r.Applier.Create(ctx, s.rd, workload.PreflightJob(s.target, s.environment, hash))
 }
 
 // testimony is what a failed preflight said.

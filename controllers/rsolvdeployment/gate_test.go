@@ -143,6 +143,7 @@ func (f *fixture) wantGating(reason string) string {
 // witness ends the preflight that a gate asks for.
 func (f *fixture) witness(problems ...contract.Problem) {
 	f.t.Helper()
+	f.reconcile() // the breach is recorded first
 	for _, job := range f.jobsOf(contract.ComponentPreflight) {
 		switch {
 		case len(job.Status.Conditions) > 0:
@@ -181,6 +182,12 @@ func TestGate(t *testing.T) {
 		"is changed meanwhile":       gateIsChanged,
 		"judges no silence":          gateJudgesNoSilence,
 		"is for new revisions":       gateIsForNewRevisions,
+		"forgets no breach":          gateForgetsNoBreach,
+		"asks about each breach":     gateAsksAboutEachBreach,
+		"ends with pods down":        gateEndsWithPodsDown,
+		"waits for pods to be back":  gateWaitsForPods,
+		"sees pods come and go":      gateSeesPodsComeAndGo,
+		"is away with the database":  gateIsAwayWithTheDatabase,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -257,10 +264,9 @@ func gateIsBreached(t *testing.T, f *fixture, url string) {
 	if message := f.wantGating(v1alpha1.ReasonGateBreached); !strings.Contains(message, "errors crossed; Job rsolv-preflight-") {
 		t.Errorf("it says %s", message)
 	}
-	quiet := len(f.writes.List())
-	f.reconcile()
-	if wrote := f.writes.List()[quiet:]; len(wrote) > 0 {
-		t.Errorf("waiting for the witness wrote %v", wrote)
+	f.reconcile() // asks the witness
+	if next := f.wantQuiet(); next != 0 {
+		t.Errorf("the witness is watched, and looked for after %s", next)
 	}
 	f.witness()
 	told := len(f.notes.all())
@@ -272,10 +278,8 @@ func gateIsBreached(t *testing.T, f *fixture, url string) {
 	if events := f.notes.all()[told:]; len(events) != 1 || !strings.HasPrefix(events[0], "Warning RevisionRejected RolledBack ") {
 		t.Errorf("events: %v", events)
 	}
-	quiet = len(f.writes.List())
-	f.reconcile()
-	if wrote := f.writes.List()[quiet:]; len(wrote) > 0 || f.runs() != v1 {
-		t.Errorf("rolled back, it wrote %v", wrote)
+	if f.wantQuiet(); f.runs() != v1 {
+		t.Errorf("rolled back, the pods run %s", f.runs())
 	}
 
 	// Asked for, it is watched anew; better now, it passes.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
@@ -220,20 +221,15 @@ func (seen *reading) conclusion(s *scope) string {
 	return text + seen.notes(s)
 }
 
-// breaches says which bounds were crossed, by how much.
-func (seen *reading) breaches(s *scope) string {
-	says := make([]string, len(seen.breached))
+// breach is the record of the bounds that were crossed, and by how much.
+func (seen *reading) breach(s *scope, now time.Time) *v1alpha1.BreachRecord {
+	names, says := make([]string, len(seen.breached)), make([]string, len(seen.breached))
 	for i := range seen.breached {
-		says[i] = seen.breached[i].says
+		names[i], says[i] = seen.breached[i].threshold, seen.breached[i].says
 	}
-	return strings.Join(says, "; ") + seen.notes(s)
-}
-
-// crossed are the thresholds whose bounds were.
-func (seen *reading) crossed() []string {
-	names := make([]string, len(seen.breached))
-	for i := range seen.breached {
-		names[i] = seen.breached[i].threshold
+	return &v1alpha1.BreachRecord{
+		At: metav1.NewTime(now.Truncate(time.Second)), Reason: v1alpha1.ReasonGateBreached,
+		Subject: strings.Join(names, ", ") + " crossed", Message: strings.Join(says, "; ") + seen.notes(s),
+		Window: metav1.Duration{Duration: seen.window},
 	}
-	return names
 }

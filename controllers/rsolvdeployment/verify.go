@@ -2,6 +2,7 @@ package rsolvdeployment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,20 +35,9 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	switch {
-	case available.Reason == v1alpha1.ReasonDeadlineExceeded:
-		return r.deadlineMissed(ctx, s, available)
-	case !available.Is():
-		return nil
-	}
-	s.backAt = nil
-	if s.desired == 0 {
-		return nil // nothing runs, so nothing is proven
-	}
-	for _, check := range []func(context.Context, *scope) error{r.runSmokeTest, r.runGate} {
-		if err := check(ctx, s); err != nil {
-			return err
-		}
+	proven, err := r.judge(ctx, s, available)
+	if err != nil || !proven {
+		return err
 	}
 	if err := r.Applier.Create(ctx, s.rd, workload.ControllerRevision(s.rd, s.revision)); err != nil {
 		return err
@@ -56,6 +46,63 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) error {
 	s.lastGoodCatalog = s.catalog
 	s.rejected = nil
 	return nil
+}
+
+// judge tells whether a revision has proven itself. One that replaces another
+// is judged while its pods do not answer, too: a Deployment that was complete
+// once misses no deadline any more, whatever becomes of its pods.
+func (r *Reconciler) judge(ctx context.Context, s *scope, available status.Verdict) (proven bool, err error) {
+	down := available.Reason == v1alpha1.ReasonPodsUnavailable && s.lastGood != nil && s.lastGood.Hash != s.revision.Hash
+	switch {
+	case available.Reason == v1alpha1.ReasonDeadlineExceeded:
+		return false, r.deadlineMissed(ctx, s, available)
+	case !available.Is() && !down:
+		return false, nil
+	}
+	s.backAt = nil
+	if s.desired == 0 {
+		return false, nil // nothing runs, so nothing is proven
+	}
+	for _, check := range []func(context.Context, *scope) error{r.runSmokeTest, r.runGate} {
+		if err := check(ctx, s); err != nil {
+			return false, s.degraded(err, available)
+		}
+	}
+	if down {
+		return false, r.stillDown(ctx, s, available)
+	}
+	s.smoke.DownSince = nil
+	return true, nil
+}
+
+// degraded says of pods that do not answer, while there is nothing worse to
+// say.
+func (s *scope) degraded(err error, available status.Verdict) error {
+	h, isHeld := errors.AsType[*held](err)
+	if isHeld && !available.Is() && h.phase == v1alpha1.PhaseGating && s.gate.Breach == nil && h.verdict.Reason != v1alpha1.ReasonDependencyDown {
+		h.phase, h.verdict = v1alpha1.PhaseDegraded, available
+	}
+	return err
+}
+
+// stillDown decides about a revision without a gate whose pods stopped
+// answering before it had proven itself. They have as long to come back as
+// they had to come up.
+func (r *Reconciler) stillDown(ctx context.Context, s *scope, available status.Verdict) error {
+	good, err := r.otherGood(ctx, s)
+	if err != nil || (failure{good: good, wanted: autoRollback(s.rd)}).decide() == leave {
+		return err
+	}
+	now := r.Clock()
+	if s.smoke.DownSince == nil {
+		s.smoke.DownSince = new(metav1.NewTime(now.Truncate(time.Second)))
+	}
+	left := s.smoke.DownSince.Add(workload.ProgressDeadline(s.rd)).Sub(now)
+	if left > 0 {
+		return &held{phase: v1alpha1.PhaseDegraded, verdict: available, progress: status.Working, after: left}
+	}
+	return s.reject(v1alpha1.ReasonDeadlineExceeded, fmt.Sprintf("%d of %d pods answer, and not all have for %d s",
+		s.deployment.Status.AvailableReplicas, wantedPods(s.deployment), int(workload.ProgressDeadline(s.rd).Seconds())), available)
 }
 
 // outcome is what becomes of a revision that failed.
