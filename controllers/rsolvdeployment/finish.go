@@ -107,7 +107,9 @@ func (s *scope) writeStatus(h *held) status.Progress {
 // secret for instance.
 func (s *scope) stillRolledBack(h *held) bool {
 	was := apimeta.FindStatusCondition(s.rd.Status.Conditions, v1alpha1.ConditionRolledBack)
-	return h != nil && s.rejected != nil && was != nil && was.ObservedGeneration == s.rd.Generation
+	running := runningRevision(s.deployment)
+	return h != nil && s.rejected != nil && was != nil && was.ObservedGeneration == s.rd.Generation &&
+		(running == "" || s.lastGood != nil && running == s.lastGood.Hash)
 }
 
 // waitingFor says which condition the i-th one, not evaluated, waits for.

@@ -289,7 +289,7 @@ func (r *Reconciler) decideBreach(ctx context.Context, s *scope, now time.Time) 
 // it is asked about.
 func (s *scope) awaitWitness(after time.Duration) error {
 	verdict := status.False(s.gate.Breach.Reason, fmt.Sprintf("%s; Job %s asks whether the database is to blame",
-		s.gate.Breach.Subject, workload.PreflightJobName(s.rd.Name, s.witnessHash())))
+		s.gate.Breach.Subject, s.witnessJob()))
 	s.verdicts[v1alpha1.ConditionGatePassed] = verdict
 	return &held{phase: v1alpha1.PhaseGating, verdict: verdict, progress: status.Working, after: after}
 }
@@ -351,11 +351,18 @@ func (s *scope) witnessHash() string {
 	return workload.AttemptHash(s.gate.Revision, fmt.Sprintf("gate/%d/%d/%d", s.gate.StartedAt.Unix(), s.gate.Failures, s.gate.Breach.At.Unix()))
 }
 
+// witnessJob is the preflight that a breach is waiting for; empty without one.
+func (s *scope) witnessJob() string {
+	if s.gate == nil || s.gate.Breach == nil {
+		return ""
+	}
+	return workload.PreflightJobName(s.rd.Name, s.witnessHash())
+}
+
 // askWitness runs the preflight of the image once more for each breach. One
 // that finds nothing amiss but the database speaks for the revision.
 func (r *Reconciler) askWitness(ctx context.Context, s *scope) (witness, error) {
-	hash := s.witnessHash()
-	name := workload.PreflightJobName(s.rd.Name, hash)
+	name := s.witnessJob()
 	for _, reader := range []client.Reader{r.Client, r.Live} {
 		jobs, err := ownJobs(ctx, reader, s.rd, contract.ComponentPreflight)
 		if err != nil {
@@ -371,7 +378,7 @@ func (r *Reconciler) askWitness(ctx context.Context, s *scope) (witness, error) 
 			return witness{running: true}, nil
 		}
 	}
-	return witness{running: true}, r.Applier.Create(ctx, s.rd, workload.PreflightJob(s.target, s.environment, hash))
+	return witness{running: true}, r.Applier.Create(ctx, s.rd, workload.PreflightJob(s.target, s.environment, s.witnessHash()))
 }
 
 // testimony is what a failed preflight said.

@@ -79,10 +79,11 @@ func (r *Reconciler) runPreflight(ctx context.Context, s *scope) error {
 	return s.checking(name, "")
 }
 
-// replaceJobs deletes Jobs of older attempts that still run.
+// replaceJobs deletes Jobs of older attempts that still run. A preflight that a
+// gate asked for is none.
 func (r *Reconciler) replaceJobs(ctx context.Context, s *scope, jobs []batchv1.Job, current string) error {
 	for i := range jobs {
-		if jobs[i].Name == current || finished(&jobs[i], batchv1.JobComplete) != nil || finished(&jobs[i], batchv1.JobFailed) != nil {
+		if jobs[i].Name == current || jobs[i].Name == s.witnessJob() || finished(&jobs[i], batchv1.JobComplete) != nil || finished(&jobs[i], batchv1.JobFailed) != nil {
 			continue
 		}
 		if err := r.Applier.Delete(ctx, s.rd, workload.JobKind, client.ObjectKeyFromObject(&jobs[i])); err != nil {

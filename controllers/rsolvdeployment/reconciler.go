@@ -182,7 +182,8 @@ func newScope(rd *v1alpha1.RsolvDeployment) *scope {
 }
 
 // run goes through the phases. What runs is observed always, and reported even
-// while a rollout is held; it is verified once all phases are through.
+// while a rollout is held. Once all phases are through it is what is declared,
+// and verified; until then it is guarded.
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	var stop error
 	for _, phase := range []func(context.Context, *scope) error{
@@ -193,7 +194,8 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 			break
 		}
 	}
-	if _, isHeld := errors.AsType[*held](stop); stop != nil && !isHeld {
+	h, isHeld := errors.AsType[*held](stop)
+	if stop != nil && !isHeld {
 		return stop
 	}
 	if stop != nil {
@@ -205,7 +207,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 		return err
 	}
 	if stop != nil {
-		return stop
+		return r.guardRunning(ctx, s, h)
 	}
 	return asHeld(r.verify(ctx, s), s)
 }

@@ -10,19 +10,21 @@ import (
 )
 
 // pauseSuspended pauses a rollout of pods that is under way while spec.suspend
-// is set, and lets it go on afterwards.
+// is set, and lets it go on afterwards. A rollback is no rollout: what was
+// rejected is not kept serving.
 func (r *Reconciler) pauseSuspended(ctx context.Context, s *scope) error {
 	if s.deployment == nil {
 		return nil
 	}
-	stop := s.rd.Spec.Suspend && !complete(s.deployment) && !onlyScaled(s.deployment, s.rd.Status.Settled)
+	back := s.rollingBack()
+	stop := s.rd.Spec.Suspend && !back && !complete(s.deployment) && !onlyScaled(s.deployment, s.rd.Status.Settled)
 	if stop == s.deployment.Spec.Paused {
 		return nil
 	}
 	if stop {
 		return r.Applier.Pause(ctx, s.deployment)
 	}
-	if s.rd.Spec.Suspend {
+	if s.rd.Spec.Suspend && !back {
 		return nil // complete, and nothing changes what its pods run
 	}
 	live, err := ownDeployment(ctx, r.Live, s.rd)

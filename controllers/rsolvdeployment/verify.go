@@ -229,14 +229,27 @@ func (s *scope) attempt(hash string) string {
 
 // holdRejected says plainly that the spec and the pods differ.
 func (s *scope) holdRejected(after time.Duration) error {
-	verdict := status.False(v1alpha1.ReasonRolledBack, fmt.Sprintf(
-		"%s (revision %s) was rejected: %s. The spec says so, but the pods run %s (revision %s) again: declare another image, or ask for another attempt: %s",
-		s.rejected.Image, s.rejected.Hash, s.rejected.Message, s.lastGood.Image, s.lastGood.Hash, s.askAgain()))
+	says := "The spec says so, but the pods run %s (revision %s) again: declare another image, or ask for another attempt: " + s.askAgain()
+	if !s.declaresRejected() {
+		says = "The pods run %s (revision %s) again until " + s.rd.Spec.Image + " can be rolled out"
+	}
+	verdict := status.False(v1alpha1.ReasonRolledBack, fmt.Sprintf("%s (revision %s) was rejected: %s. "+says,
+		s.rejected.Image, s.rejected.Hash, s.rejected.Message, s.lastGood.Image, s.lastGood.Hash))
 	s.rolledBack = &verdict
 	if failed := failedCondition(s.rejected.Reason); failed != v1alpha1.ConditionAvailable && s.verdicts[failed].Status == "" {
 		s.verdicts[failed] = status.False(s.rejected.Reason, s.rejected.Image+" failed: "+s.rejected.Message)
 	}
 	return &held{phase: v1alpha1.PhaseReverted, verdict: verdict, progress: status.Stuck, after: after}
+}
+
+// declaresRejected tells whether the spec still has the image that was
+// rejected, by its tag or by the digest that it was pinned to.
+func (s *scope) declaresRejected() bool {
+	image := s.rd.Spec.Image
+	if s.preflight != nil && s.preflight.Image == image && s.preflight.Pinned != "" {
+		return s.rejected.Image == s.preflight.Pinned || s.rejected.Image == image
+	}
+	return s.rejected.Image == image
 }
 
 // restore brings the last good revision back.

@@ -31,6 +31,10 @@ const (
 	// made: the first may reach a kubelet before the ConfigMap does.
 	AnnotationFlagsSettled = "rsolv.dev/flags-settled"
 
+	// AnnotationRevision on a Deployment names the revision that its pods have
+	// or are getting.
+	AnnotationRevision = "rsolv.dev/revision"
+
 	// AnnotationReconcile asks for a reconcile now; any new value will do.
 	AnnotationReconcile = "rsolv.dev/reconcile-requested-at"
 	// AnnotationRetry asks to run again what failed and is not retried by

@@ -46,7 +46,14 @@ func Deployment(rd *v1alpha1.RsolvDeployment, env Environment) *unstructured.Uns
 			WithAnnotations(map[string]string{"kubectl.kubernetes.io/default-container": AppContainer}).
 			WithSpec(serverPod(rd, env))))
 	object.ObjectMetaApplyConfiguration = meta(rd, rd.Name, contract.ComponentServer)
-	return render.Object(object)
+	return named(render.Object(object))
+}
+
+// named writes on a Deployment which revision it is of, so that whoever finds
+// it knows, whatever is declared by then.
+func named(deployment *unstructured.Unstructured) *unstructured.Unstructured {
+	deployment.SetAnnotations(map[string]string{contract.AnnotationRevision: RevisionOf(deployment).Hash})
+	return deployment
 }
 
 func serverPod(rd *v1alpha1.RsolvDeployment, env Environment) *corev1ac.PodSpecApplyConfiguration {

@@ -139,6 +139,25 @@ func probe(path string, period, timeout, failures int32) *corev1ac.ProbeApplyCon
 		WithFailureThreshold(failures)
 }
 
+// EnvironmentOf reads off pods that serve which environment they are given.
+func EnvironmentOf(spec *corev1.PodSpec) Environment {
+	var env Environment
+	for i := range spec.Containers {
+		if spec.Containers[i].Name != AppContainer {
+			continue
+		}
+		for _, source := range spec.Containers[i].EnvFrom {
+			if source.ConfigMapRef != nil {
+				env.ConfigMap = source.ConfigMapRef.Name
+			}
+			if source.SecretRef != nil {
+				env.Secret = source.SecretRef.Name
+			}
+		}
+	}
+	return env
+}
+
 // References lists the environments that a pod is given, in order of name.
 func References(spec *corev1.PodSpec) []string {
 	names := map[string]bool{}

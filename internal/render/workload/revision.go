@@ -70,7 +70,7 @@ func ReadRevision(kept *appsv1.ControllerRevision) (Revision, error) {
 func Restored(rd *v1alpha1.RsolvDeployment, revision Revision) *unstructured.Unstructured {
 	object := Deployment(rd, Environment{})
 	object.Object["spec"].(map[string]any)["template"] = runtime.DeepCopyJSON(revision.template)
-	return object
+	return named(object)
 }
 
 // References lists the environments that pods of the revision are given, in
