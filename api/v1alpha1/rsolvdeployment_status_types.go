@@ -258,6 +258,13 @@ type RejectedRecord struct {
 	Reason string `json:"reason"`
 	// Message says what failed.
 	Message string `json:"message"`
+	// Pods are the ReplicaSets of this revision and of those that were rejected
+	// right before it. What their metrics tell is no fault of an earlier version.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Pods []string `json:"pods,omitempty"`
 }
 
 // SmokeTestRecord remembers a smoke test that ended.

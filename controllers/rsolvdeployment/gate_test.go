@@ -26,12 +26,14 @@ import (
 const (
 	oldPods   = "rsolv-5c4d3b2a10"
 	youngPods = "rsolv-7d9f8b6c5d"
+	nextPods  = "rsolv-68b7c9d4f8"
 
 	jobHealthy = "healthy" // nothing fails
 	jobFailing = "failing" // a quarter of the new pods' requests fails
 	jobBefore  = "before"  // a quarter of all requests failed before, too
 	jobSilent  = "silent"  // the new pods are asked nothing
 	jobMissing = "missing" // the new pods are not scraped
+	jobRelapse = "relapse" // all requests of the new pods failed before, and of those after them
 )
 
 // prometheus runs one that knows all these jobs, from an hour ago to hours
@@ -60,6 +62,9 @@ func prometheus(t *testing.T) *promtest.Server {
 	}
 	add(jobBefore, oldPods, "500", 40)
 	add(jobSilent, youngPods, "200", 0)
+	add(jobRelapse, oldPods, "200", 1)
+	add(jobRelapse, youngPods, "503", 1)
+	add(jobRelapse, nextPods, "503", 1)
 	return promtest.Start(t, promtest.Options{History: history})
 }
 
@@ -115,17 +120,27 @@ func (f *fixture) gating(changes ...func(*v1alpha1.RsolvDeployment)) {
 }
 
 // pods makes what the Deployment controller would: a ReplicaSet and a pod.
-func (f *fixture) pods() {
+func (f *fixture) pods() { f.t.Helper(); f.podsOf(youngPods, "2") }
+
+// podsOf makes those of a Deployment's revision.
+func (f *fixture) podsOf(name, revision string) {
 	f.t.Helper()
 	deployment := f.deployment()
+	if deployment.Annotations[revisionAnnotation] != revision {
+		deployment.Annotations[revisionAnnotation] = revision
+		f.must(f.client.Update(f.t.Context(), deployment))
+	}
 	set := &appsv1.ReplicaSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: youngPods, Labels: workload.SelectorLabels("rsolv")},
-		Spec:       appsv1.ReplicaSetSpec{Selector: deployment.Spec.Selector, Template: deployment.Spec.Template},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: f.key.Namespace, Name: name, Labels: workload.SelectorLabels("rsolv"),
+			Annotations: map[string]string{revisionAnnotation: revision},
+		},
+		Spec: appsv1.ReplicaSetSpec{Selector: deployment.Spec.Selector, Template: deployment.Spec.Template},
 	}
 	f.must(controllerutil.SetControllerReference(deployment, set, f.client.Scheme()))
 	f.must(f.client.Create(f.t.Context(), set))
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: youngPods + "-bbbbb", Labels: workload.SelectorLabels("rsolv")},
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: name + "-bbbbb", Labels: workload.SelectorLabels("rsolv")},
 		Spec:       deployment.Spec.Template.Spec,
 	}
 	f.must(controllerutil.SetControllerReference(set, pod, f.client.Scheme()))
@@ -182,6 +197,7 @@ func TestGate(t *testing.T) {
 		"is changed meanwhile":       gateIsChanged,
 		"judges no silence":          gateJudgesNoSilence,
 		"is for new revisions":       gateIsForNewRevisions,
+		"excuses no relapse":         gateExcusesNoRelapse,
 		"forgets no breach":          gateForgetsNoBreach,
 		"asks about each breach":     gateAsksAboutEachBreach,
 		"ends with pods down":        gateEndsWithPodsDown,

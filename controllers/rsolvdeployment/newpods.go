@@ -3,6 +3,7 @@ package rsolvdeployment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -36,6 +37,24 @@ func (r *Reconciler) replicaSets(ctx context.Context, s *scope) (newest *appsv1.
 		}
 	}
 	return newest, older, nil
+}
+
+// rejectedLimit bounds the ReplicaSets of a RejectedRecord.
+const rejectedLimit = 16
+
+// nameRejected records whose pods a revision that was rejected just now has,
+// together with those of the ones that were before it.
+func (r *Reconciler) nameRejected(ctx context.Context, s *scope) error {
+	newest, _, err := r.replicaSets(ctx, s)
+	if err != nil || newest == nil {
+		return err
+	}
+	pods := []string{newest.Name}
+	if before := s.rd.Status.RejectedRevision; before != nil {
+		pods = append(pods, slices.DeleteFunc(slices.Clone(before.Pods), func(name string) bool { return name == newest.Name })...)
+	}
+	s.rejected.Pods = pods[:min(rejectedLimit, len(pods))]
+	return nil
 }
 
 // olderDown counts the pods of earlier templates that there should be and do

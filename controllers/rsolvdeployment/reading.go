@@ -167,7 +167,9 @@ func (r *Reconciler) look(ctx context.Context, s *scope, seen *reading, server Q
 }
 
 // compare records which bounds were breached before the revision's first pod
-// was made: those are not its doing.
+// was made: those are not its doing. Its own pods of an earlier attempt, and
+// those of revisions that were rejected right before, are no excuse: what they
+// did would let them, and all that fail like them, pass the next time.
 func (r *Reconciler) compare(ctx context.Context, s *scope, server Querier, baseline *v1alpha1.AlertBaseline, set string) error {
 	began, err := r.firstPod(ctx, s, set)
 	if err != nil {
@@ -176,7 +178,11 @@ func (r *Reconciler) compare(ctx context.Context, s *scope, server Querier, base
 	if began.IsZero() {
 		began = s.gate.StartedAt.Time
 	}
-	checks, _ := alerts.Checks(baseline, began, "")
+	own := []string{set}
+	if s.rejected != nil {
+		own = append(own, s.rejected.Pods...)
+	}
+	checks, _ := alerts.Checks(baseline, began, alerts.PodsBut(own))
 	var before []string
 	for i := range checks {
 		found, err := ask(ctx, server, &checks[i], began)

@@ -52,6 +52,17 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) error {
 // is judged while its pods do not answer, too: a Deployment that was complete
 // once misses no deadline any more, whatever becomes of its pods.
 func (r *Reconciler) judge(ctx context.Context, s *scope, available status.Verdict) (proven bool, err error) {
+	before := s.rejected
+	proven, err = r.prove(ctx, s, available)
+	if s.rejected != before {
+		if err := r.nameRejected(ctx, s); err != nil {
+			return false, err
+		}
+	}
+	return proven, err
+}
+
+func (r *Reconciler) prove(ctx context.Context, s *scope, available status.Verdict) (proven bool, err error) {
 	down := available.Reason == v1alpha1.ReasonPodsUnavailable && s.lastGood != nil && s.lastGood.Hash != s.revision.Hash
 	switch {
 	case available.Reason == v1alpha1.ReasonDeadlineExceeded:

@@ -1,6 +1,7 @@
 package rsolvdeployment
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,49 @@ func (f *fixture) wantQuiet() time.Duration {
 func (f *fixture) witnesses() int {
 	f.t.Helper()
 	return len(f.jobsOf(contract.ComponentPreflight)) - 2 // one for each image
+}
+
+// gateExcusesNoRelapse: what a rejected version did excuses neither itself, asked
+// for again, nor the next one with the same fault.
+func gateExcusesNoRelapse(t *testing.T, f *fixture, url string) {
+	t.Helper()
+	const says = "it did not pass the gate: errors: the share of HTTP requests answered 5xx is 100.0%, critical above 5%"
+	reject := func() {
+		t.Helper()
+		f.wantGating(v1alpha1.ReasonGateBreached)
+		if gate := f.rd().Status.Gate; !gate.Compared || len(gate.Excluded) > 0 {
+			t.Fatalf("left out: %v", gate.Excluded)
+		}
+		f.witness()
+		f.reconcile()
+		f.restored()
+	}
+	f.baseline(url, jobRelapse)
+	f.gating(gated(v1alpha1.OnNoDataPause))
+	reject()
+	f.wantRolledBack(says)
+	if got := f.rd().Status.RejectedRevision.Pods; !slices.Equal(got, []string{youngPods}) {
+		t.Errorf("rejected are the pods of %v", got)
+	}
+
+	f.now = f.now.Add(time.Minute)
+	f.retry("now")
+	f.reconcile()
+	f.rollOut()
+	f.reconcile()
+	reject()
+	f.wantRolledBack(says)
+
+	f.now = f.now.Add(time.Minute)
+	f.image(v3)
+	f.testing()
+	f.podsOf(nextPods, "3")
+	f.finishJobs(batchv1.JobComplete, "")
+	f.reconcile()
+	reject()
+	if st := f.rd().Status; f.runs() != v1 || !slices.Equal(st.RejectedRevision.Pods, []string{nextPods, youngPods}) {
+		t.Errorf("the pods run %s: %+v", f.runs(), st.RejectedRevision)
+	}
 }
 
 // gateForgetsNoBreach: the bound holds again when the witness has spoken, and

@@ -109,8 +109,22 @@ func judged(p *Plan, everywhere *compiler) string {
 	return expr
 }
 
+// PodsBut matches all pods but those of some ReplicaSets.
+func PodsBut(replicaSets []string) string {
+	if len(replicaSets) == 0 {
+		return ""
+	}
+	names := make([]string, len(replicaSets))
+	for i, set := range replicaSets {
+		names[i] = podsOf(set)
+	}
+	return matcher("pod", "!~", strings.Join(names, "|"))
+}
+
+func podsOf(replicaSet string) string { return regexp.QuoteMeta(replicaSet) + "-[a-z0-9]+" }
+
 // PodsOf matches the pods of a ReplicaSet, by the label that Kubernetes'
 // service discovery gives their metrics.
 func PodsOf(replicaSet string) string {
-	return matcher("pod", "=~", regexp.QuoteMeta(replicaSet)+"-[a-z0-9]+")
+	return matcher("pod", "=~", podsOf(replicaSet))
 }

@@ -195,3 +195,16 @@ func TestCheckFormatsAndCompares(t *testing.T) {
 		}
 	}
 }
+
+func TestPodsAreMatchedByTheirReplicaSet(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ got, want string }{
+		"of one":        {PodsOf("rsolv-7d9f8b6c5d"), `pod=~"rsolv-7d9f8b6c5d-[a-z0-9]+"`},
+		"but those":     {PodsBut([]string{"rsolv-1", "rsolv-2"}), `pod!~"rsolv-1-[a-z0-9]+|rsolv-2-[a-z0-9]+"`},
+		"but of nobody": {PodsBut(nil), ""},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %s, want %s", name, test.got, test.want)
+		}
+	}
+}
