@@ -3,6 +3,7 @@ package rsolvdeployment
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ import (
 type Querier interface {
 	// Query evaluates an expression at an instant.
 	Query(ctx context.Context, query string, at time.Time, options ...promv1.Option) (model.Value, promv1.Warnings, promv1.Infos, error)
+	// QueryRange evaluates it at each step of a period.
+	QueryRange(ctx context.Context, query string, period promv1.Range, options ...promv1.Option) (model.Value, promv1.Warnings, promv1.Infos, error)
 }
 
 // Prometheus connects to the server of an AlertBaseline.
@@ -43,31 +46,94 @@ func ask(ctx context.Context, server Querier, check *alerts.Check, at time.Time)
 		return answer{present: len(present) > 0}, err
 	}
 	found := answer{judged: true, present: true}
-	outside := slices.DeleteFunc(slices.Clone(values), func(s *model.Sample) bool { return !check.Bound.Outside(float64(s.Value)) })
-	if len(outside) == 0 {
+	if len(outside(check, values)) == 0 {
 		return found, nil
 	}
+	var long model.Vector
 	if check.Long != "" {
-		long, err := vector(ctx, server, check.Long, at)
-		if err != nil {
+		if long, err = vector(ctx, server, check.Long, at); err != nil {
 			return answer{}, err
 		}
-		outside = slices.DeleteFunc(outside, func(s *model.Sample) bool {
-			return !slices.ContainsFunc(long, func(l *model.Sample) bool {
-				return l.Metric.Equal(s.Metric) && check.Bound.Outside(float64(l.Value))
-			})
+	}
+	found.crossed = crossed(check, values, long)
+	return found, nil
+}
+
+// outside are the values outside a bound.
+func outside(check *alerts.Check, values model.Vector) model.Vector {
+	return slices.DeleteFunc(slices.Clone(values), func(s *model.Sample) bool { return !check.Bound.Outside(float64(s.Value)) })
+}
+
+// crossed says by how much a bound is at one moment, empty if it holds. long
+// are the values over the long window, for a check that has one.
+func crossed(check *alerts.Check, values, long model.Vector) string {
+	found := outside(check, values)
+	if check.Long != "" {
+		long = outside(check, long)
+		found = slices.DeleteFunc(found, func(s *model.Sample) bool {
+			return !slices.ContainsFunc(long, func(l *model.Sample) bool { return l.Metric.Equal(s.Metric) })
 		})
 	}
-	if len(outside) > 0 {
-		found.crossed = crossedBy(check, outside)
+	if len(found) == 0 {
+		return ""
 	}
-	return found, nil
+	return crossedBy(check, found)
+}
+
+// finestStep and mostSteps bound what is asked about a period.
+const (
+	finestStep = 5 * time.Second
+	mostSteps  = 500
+)
+
+// askPeriod says by how much a bound was crossed in a period, and when first;
+// empty if it held.
+func askPeriod(ctx context.Context, server Querier, check *alerts.Check, from, to time.Time) (string, error) {
+	if !from.Before(to) {
+		return "", nil
+	}
+	period := promv1.Range{Start: from, End: to, Step: max(finestStep, to.Sub(from)/mostSteps)}
+	values, err := vectors(ctx, server, check.Judged, period)
+	if err != nil {
+		return "", err
+	}
+	var long map[model.Time]model.Vector
+	if check.Long != "" && len(values) > 0 {
+		if long, err = vectors(ctx, server, check.Long, period); err != nil {
+			return "", err
+		}
+	}
+	for _, at := range slices.Sorted(maps.Keys(values)) {
+		if says := crossed(check, values[at], long[at]); says != "" {
+			return says + ", at " + at.Time().UTC().Format(time.RFC3339), nil
+		}
+	}
+	return "", nil
+}
+
+// vectors evaluates an expression over a period, and gives its values by time.
+func vectors(ctx context.Context, server Querier, query string, period promv1.Range) (map[model.Time]model.Vector, error) {
+	value, _, _, err := server.QueryRange(ctx, query, period)
+	if err != nil {
+		return nil, err
+	}
+	matrix, ok := value.(model.Matrix)
+	if !ok {
+		return nil, fmt.Errorf("the answer is a %T, no matrix", value)
+	}
+	all := map[model.Time]model.Vector{}
+	for _, series := range matrix {
+		for _, pair := range series.Values {
+			all[pair.Timestamp] = append(all[pair.Timestamp], &model.Sample{Metric: series.Metric, Value: pair.Value, Timestamp: pair.Timestamp})
+		}
+	}
+	return all, nil
 }
 
 // crossedBy names the worst value, its series where there are several, and the
 // bound.
-func crossedBy(check *alerts.Check, outside model.Vector) string {
-	worst := slices.MaxFunc(outside, func(a, b *model.Sample) int {
+func crossedBy(check *alerts.Check, found model.Vector) string {
+	worst := slices.MaxFunc(found, func(a, b *model.Sample) int {
 		difference := a.Value - b.Value
 		if check.Bound.Operator != ">" {
 			difference = -difference

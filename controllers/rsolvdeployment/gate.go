@@ -128,13 +128,21 @@ func durationOf(gate *v1alpha1.Gate) time.Duration {
 	return gate.Duration.Duration
 }
 
-// watchEnds is when the duration of the gate is over.
-func (s *scope) watchEnds() time.Time {
-	duration := durationOf(gateOf(s.rd))
+// judgedFrom is when the watch began, or began anew.
+func (s *scope) judgedFrom() time.Time {
 	if from := s.gate.JudgeFrom; from != nil && from.After(s.gate.StartedAt.Time) {
-		return from.Add(duration)
+		return from.Time
 	}
-	return s.gate.StartedAt.Add(duration)
+	return s.gate.StartedAt.Time
+}
+
+// watchEnds is when the duration of the gate is over.
+func (s *scope) watchEnds() time.Time { return s.judgedFrom().Add(durationOf(gateOf(s.rd))) }
+
+// gateIsOver tells whether it is time to decide.
+func (s *scope) gateIsOver(now time.Time) bool {
+	awaited := s.gate.Failures > 0 && s.gate.JudgeFrom == nil // it begins anew when what is away is back
+	return !awaited && s.gate.DownSince == nil && !now.Before(s.gateEnds())
 }
 
 // gateEnds is when the bounds have held for long enough, over pods that

@@ -33,6 +33,7 @@ const (
 	jobBefore  = "before"  // a quarter of all requests failed before, too
 	jobSilent  = "silent"  // the new pods are asked nothing
 	jobMissing = "missing" // the new pods are not scraped
+	jobSpike   = "spike"   // half of the new pods' requests fails, for two minutes in an hour's time
 	jobRelapse = "relapse" // all requests of the new pods failed before, and of those after them
 )
 
@@ -62,6 +63,16 @@ func prometheus(t *testing.T) *promtest.Server {
 	}
 	add(jobBefore, oldPods, "500", 40)
 	add(jobSilent, youngPods, "200", 0)
+	add(jobSpike, oldPods, "200", 100)
+	add(jobSpike, youngPods, "200", 1)
+	spike := make([]float64, int(4*time.Hour/step))
+	for i := range spike {
+		spike[i] = step.Seconds() * float64(max(0, min(4, i-int(2*time.Hour/step))))
+	}
+	history = append(history, promtest.Series{
+		Name: fmt.Sprintf(`%s_count{job=%q,pod="%s-bbbbb",status="503"}`, contract.MetricHTTPDuration, jobSpike, youngPods),
+		From: time.Now().Add(-time.Hour), Step: step, Values: spike,
+	})
 	add(jobRelapse, oldPods, "200", 1)
 	add(jobRelapse, youngPods, "503", 1)
 	add(jobRelapse, nextPods, "503", 1)
@@ -198,6 +209,7 @@ func TestGate(t *testing.T) {
 		"judges no silence":          gateJudgesNoSilence,
 		"is for new revisions":       gateIsForNewRevisions,
 		"excuses no relapse":         gateExcusesNoRelapse,
+		"sees what it missed":        gateSeesWhatItMissed,
 		"forgets no breach":          gateForgetsNoBreach,
 		"asks about each breach":     gateAsksAboutEachBreach,
 		"ends with pods down":        gateEndsWithPodsDown,

@@ -138,6 +138,11 @@ func (r *Reconciler) look(ctx context.Context, s *scope, seen *reading, server Q
 			continue
 		}
 		found, err := ask(ctx, server, check, now)
+		if err == nil && found.crossed == "" && s.gateIsOver(now) {
+			// Nobody may have looked for a while: a manager that was away, a
+			// rollout that was suspended, or between two looks.
+			found.crossed, err = askPeriod(ctx, server, check, s.judgedFrom().Add(check.Settles), now)
+		}
 		if promclient.Refused(err) {
 			refused = true
 			seen.unchecked = append(seen.unchecked, alerts.Unchecked{Threshold: check.Threshold, Why: "Prometheus refuses its query: " + promclient.Explain(err)})

@@ -83,6 +83,28 @@ func gateExcusesNoRelapse(t *testing.T, f *fixture, url string) {
 	}
 }
 
+// gateSeesWhatItMissed: what happened while nobody looked, by a manager that was
+// away for two hours, is judged when it is back.
+func gateSeesWhatItMissed(t *testing.T, f *fixture, url string) {
+	t.Helper()
+	baseline := f.baseline(url, jobSpike)
+	baseline.Spec.Window = "1m"
+	f.must(f.client.Update(t.Context(), baseline))
+	f.gating(gated(v1alpha1.OnNoDataPause))
+	f.wantGating(v1alpha1.ReasonGateRunning)
+	f.now = f.now.Add(2 * time.Hour)
+	f.restart(f.client)
+	f.reconcile()
+	f.wantGating(v1alpha1.ReasonGateBreached)
+	f.witness()
+	f.reconcile()
+	f.restored()
+	f.wantRolledBack("it did not pass the gate: errors: the share of HTTP requests answered 5xx is ")
+	if message := f.want(v1alpha1.ConditionGatePassed, metav1.ConditionFalse, v1alpha1.ReasonGateBreached); !strings.Contains(message, ", critical above 5%, at ") {
+		t.Errorf("it does not say when: %s", message)
+	}
+}
+
 // gateForgetsNoBreach: the bound holds again when the witness has spoken, and
 // was crossed all the same.
 func gateForgetsNoBreach(t *testing.T, f *fixture, url string) {
