@@ -323,7 +323,7 @@ type GateRecord struct {
 	// +optional
 	RetryAt *metav1.Time `json:"retryAt,omitempty"`
 	// JudgeFrom is when the metrics no longer tell of a dependency that was
-	// away. The watch begins anew then.
+	// away, or of an earlier attempt at this revision. The watch begins then.
 	//
 	// +optional
 	JudgeFrom *metav1.Time `json:"judgeFrom,omitempty"`

@@ -146,7 +146,8 @@ type RsolvDeploymentSpec struct {
 	// Suspend stops rollouts where they are: no Job is started, no pod gets
 	// another version, and a rollout that is under way is paused. The number of
 	// pods, the autoscaler, the ingress and everything else that needs no new
-	// pods go on following the spec.
+	// pods go on following the spec. A rollback that was decided before is done
+	// all the same.
 	//
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`

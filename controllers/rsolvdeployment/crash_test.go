@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -211,6 +212,55 @@ func gatedThough(t *testing.T, url string, n int, after bool) int {
 	f.wantRolledBack(breached)
 	if tests, asked := len(f.jobsOf(contract.ComponentSmokeTest)), len(f.jobsOf(contract.ComponentPreflight)); tests != 2 || asked != 3 {
 		t.Fatalf("killed at write %d: %d smoke tests and %d preflights, want one for each image, and one in the gate", n, tests, asked)
+	}
+	return *writes
+}
+
+// TestManagerKilledWhileAGateIsHeld is the same with a secret that is emptied
+// when the gate begins, so that the declared revision is held throughout.
+func TestManagerKilledWhileAGateIsHeld(t *testing.T) {
+	t.Parallel()
+	url := prometheus(t).URL
+	for name, after := range map[string]bool{"before it": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n, done := 1, false; !done; n++ {
+				writes := heldThough(t, url, n, after)
+				if done = writes < n; done && n < 5 {
+					t.Fatalf("only %d writes in a gate that is held", writes)
+				}
+			}
+		})
+	}
+}
+
+// heldThough lives through a breach while a secret is empty with the manager
+// killed at the n-th write, and returns how many writes there were up to then.
+func heldThough(t *testing.T, url string, n int, after bool) int {
+	t.Helper()
+	f := newFixture(t)
+	f.baseline(url, jobHealthy)
+	f.gating(gated(v1alpha1.OnNoDataPause))
+	f.behave(jobFailing)
+	f.emptySecret()
+	c, writes := dying(t, n, after)
+	f.restart(c)
+	for range 14 {
+		_, err := f.try(t.Context())
+		if errors.Is(err, errKilled) {
+			f.restart(f.client)
+			continue
+		}
+		f.must(err)
+		f.play()
+		if st := f.rd().Status; st.Image == v1 && apimeta.IsStatusConditionTrue(st.Conditions, v1alpha1.ConditionAvailable) {
+			break
+		}
+	}
+	f.wantReady(metav1.ConditionFalse, v1alpha1.ReasonSecretKeyEmpty)
+	f.want(v1alpha1.ConditionRolledBack, metav1.ConditionTrue, v1alpha1.ReasonRolledBack)
+	if st := f.rd().Status; f.runs() != v1 || st.RejectedRevision.Image != v2 || f.witnesses() != 1 {
+		t.Fatalf("killed at write %d: the pods run %s after %d witnesses: %+v", n, f.runs(), f.witnesses(), st)
 	}
 	return *writes
 }

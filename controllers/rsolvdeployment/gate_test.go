@@ -34,7 +34,8 @@ const (
 	jobSilent  = "silent"  // the new pods are asked nothing
 	jobMissing = "missing" // the new pods are not scraped
 	jobSpike   = "spike"   // half of the new pods' requests fails, for two minutes in an hour's time
-	jobRelapse = "relapse" // all requests of the new pods failed before, and of those after them
+	jobRelapse = "relapse" // all requests of the new pods fail, and did before
+	jobNext    = "next"    // and so do those of the pods after them
 )
 
 // prometheus runs one that knows all these jobs, from an hour ago to hours
@@ -73,9 +74,11 @@ func prometheus(t *testing.T) *promtest.Server {
 		Name: fmt.Sprintf(`%s_count{job=%q,pod="%s-bbbbb",status="503"}`, contract.MetricHTTPDuration, jobSpike, youngPods),
 		From: time.Now().Add(-time.Hour), Step: step, Values: spike,
 	})
-	add(jobRelapse, oldPods, "200", 1)
-	add(jobRelapse, youngPods, "503", 1)
-	add(jobRelapse, nextPods, "503", 1)
+	for _, job := range []string{jobRelapse, jobNext} {
+		add(job, oldPods, "200", 1)
+		add(job, youngPods, "503", 1)
+	}
+	add(jobNext, nextPods, "503", 1)
 	return promtest.Start(t, promtest.Options{History: history})
 }
 
@@ -140,6 +143,7 @@ func (f *fixture) podsOf(name, revision string) {
 	if deployment.Annotations[revisionAnnotation] != revision {
 		deployment.Annotations[revisionAnnotation] = revision
 		f.must(f.client.Update(f.t.Context(), deployment))
+		f.rollOut()
 	}
 	set := &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{

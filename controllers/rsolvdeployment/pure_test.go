@@ -3,6 +3,7 @@ package rsolvdeployment
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -251,5 +252,20 @@ func TestOutdated(t *testing.T) {
 	}
 	if got := outdated(copies[:2], "a"); got != nil {
 		t.Errorf("of two copies %v are outdated", got)
+	}
+}
+
+// A ReplicaSet that another attempt at the same revision left behind has pods
+// of its own, and metrics of the earlier ones.
+func TestAnEarlierAttemptIsForgotten(t *testing.T) {
+	t.Parallel()
+	made := time.Date(2025, 11, 3, 18, 43, 15, 0, time.UTC)
+	for name, test := range map[string]struct{ began, want time.Time }{
+		"first attempt":  {made.Add(time.Second), time.Time{}},
+		"second attempt": {made.Add(10 * time.Minute), made.Add(15 * time.Minute)},
+	} {
+		if got := forgotten(made, test.began, 5*time.Minute); !got.Equal(test.want) {
+			t.Errorf("%s: judged from %s, want %s", name, got, test.want)
+		}
 	}
 }

@@ -23,8 +23,9 @@ const readingTimeout = 20 * time.Second
 // reading is what one look at a gate's baseline told.
 type reading struct {
 	baseline string
-	// pods is the ReplicaSet of the revision's pods.
+	// pods is the ReplicaSet of the revision's pods, made at made.
 	pods string
+	made time.Time
 	// unknown is set while nothing is known.
 	unknown *unknown
 	// asked are the thresholds that were, breached those of them that crossed
@@ -68,7 +69,7 @@ func (r *Reconciler) askGate(ctx context.Context, s *scope, now time.Time) (*rea
 	if set == nil {
 		return seen.without(v1alpha1.ReasonGateNoData, false, "the Deployment's newest ReplicaSet is not known yet"), nil
 	}
-	seen.pods = set.Name
+	seen.pods, seen.made = set.Name, set.CreationTimestamp.Time
 	server, err := r.connect(ctx, baseline)
 	if problem, ok := errors.AsType[*promclient.SecretError](err); ok {
 		return seen.without(v1alpha1.ReasonPrometheusAway, false, "the Prometheus of AlertBaseline %q cannot be asked: spec.prometheus.%v", name, problem), nil
@@ -120,7 +121,7 @@ func (r *Reconciler) connect(ctx context.Context, baseline *v1alpha1.AlertBaseli
 // look asks about each bound.
 func (r *Reconciler) look(ctx context.Context, s *scope, seen *reading, server Querier, baseline *v1alpha1.AlertBaseline, now time.Time) error {
 	if !s.gate.Compared {
-		if err := r.compare(ctx, s, server, baseline, seen.pods); err != nil {
+		if err := r.compare(ctx, s, seen, server, baseline); err != nil {
 			return err
 		}
 	}
@@ -137,12 +138,7 @@ func (r *Reconciler) look(ctx context.Context, s *scope, seen *reading, server Q
 			seen.quiet = append(seen.quiet, check.Threshold)
 			continue
 		}
-		found, err := ask(ctx, server, check, now)
-		if err == nil && found.crossed == "" && s.gateIsOver(now) {
-			// Nobody may have looked for a while: a manager that was away, a
-			// rollout that was suspended, or between two looks.
-			found.crossed, err = askPeriod(ctx, server, check, s.judgedFrom().Add(check.Settles), now)
-		}
+		found, err := s.askGated(ctx, server, check, now)
 		if promclient.Refused(err) {
 			refused = true
 			seen.unchecked = append(seen.unchecked, alerts.Unchecked{Threshold: check.Threshold, Why: "Prometheus refuses its query: " + promclient.Explain(err)})
@@ -171,25 +167,38 @@ func (r *Reconciler) look(ctx context.Context, s *scope, seen *reading, server Q
 	return nil
 }
 
+// askGated asks about one bound now and, when the gate is over, about all of its
+// time: nobody may have looked for a while, for the manager was away, the
+// rollout suspended, or between two looks.
+func (s *scope) askGated(ctx context.Context, server Querier, check *alerts.Check, now time.Time) (answer, error) {
+	found, err := ask(ctx, server, check, now)
+	if err == nil && found.crossed == "" && s.gateIsOver(now) {
+		found.crossed, err = askPeriod(ctx, server, check, s.judgedFrom().Add(check.Settles), now)
+	}
+	return found, err
+}
+
 // compare records which bounds were breached before the revision's first pod
 // was made: those are not its doing. Its own pods of an earlier attempt, and
 // those of revisions that were rejected right before, are no excuse: what they
 // did would let them, and all that fail like them, pass the next time.
-func (r *Reconciler) compare(ctx context.Context, s *scope, server Querier, baseline *v1alpha1.AlertBaseline, set string) error {
-	began, err := r.firstPod(ctx, s, set)
+func (r *Reconciler) compare(ctx context.Context, s *scope, seen *reading, server Querier, baseline *v1alpha1.AlertBaseline) error {
+	began, err := r.firstPod(ctx, s, seen.pods)
 	if err != nil {
 		return err
 	}
 	if began.IsZero() {
 		began = s.gate.StartedAt.Time
 	}
-	own := []string{set}
+	own := []string{seen.pods}
 	if s.rejected != nil {
 		own = append(own, s.rejected.Pods...)
 	}
 	checks, _ := alerts.Checks(baseline, began, alerts.PodsBut(own))
 	var before []string
+	var window time.Duration
 	for i := range checks {
+		window = max(window, checks[i].Window)
 		found, err := ask(ctx, server, &checks[i], began)
 		if err != nil && !promclient.Refused(err) {
 			return &unaskable{err}
@@ -199,7 +208,24 @@ func (r *Reconciler) compare(ctx context.Context, s *scope, server Querier, base
 		}
 	}
 	s.gate.Compared, s.gate.Excluded = true, before
+	if from := forgotten(seen.made, began, window); from.After(s.gate.StartedAt.Time) {
+		s.gate.JudgeFrom = new(metav1.NewTime(from))
+	}
 	return nil
+}
+
+// reuse is how much younger than their ReplicaSet pods are that another attempt
+// made. The Deployment controller makes the first ones at once.
+const reuse = 30 * time.Second
+
+// forgotten is when metrics tell nothing any more of pods that a ReplicaSet had
+// before those that it has: what an earlier attempt did is not held against
+// this one. It is zero for a ReplicaSet that had none.
+func forgotten(made, began time.Time, window time.Duration) time.Time {
+	if began.Sub(made) < reuse {
+		return time.Time{}
+	}
+	return began.Add(window)
 }
 
 // watched says what the gate is doing.
@@ -225,7 +251,7 @@ func (seen *reading) notes(s *scope) string {
 // conclusion is what a gate that was passed has seen.
 func (seen *reading) conclusion(s *scope) string {
 	text := fmt.Sprintf("the pods %s-* kept the critical bounds of AlertBaseline %q from %s to %s", seen.pods, seen.baseline,
-		s.gate.StartedAt.UTC().Format(time.RFC3339), s.gateEnds().UTC().Format(time.RFC3339))
+		s.judgedFrom().UTC().Format(time.RFC3339), s.gateEnds().UTC().Format(time.RFC3339))
 	if len(seen.quiet) > 0 {
 		text += "; too little happened in the end to judge " + strings.Join(seen.quiet, ", ")
 	}

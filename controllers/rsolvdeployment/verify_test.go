@@ -257,7 +257,7 @@ func TestScalingAStalledRolloutDoesNotHoldIt(t *testing.T) {
 	f.replicaSet("old", "1", 3, 3)
 	f.replicaSet("new", "2", 2, 0)
 	deployment := f.deployment()
-	deployment.Annotations = map[string]string{revisionAnnotation: "2"}
+	deployment.Annotations[revisionAnnotation] = "2"
 	f.must(f.client.Update(t.Context(), deployment))
 	f.stall(3)
 	f.reconcile()
@@ -272,7 +272,7 @@ func TestAnOldPodThatIsDownHoldsAStalledRollout(t *testing.T) {
 	f.image(v2)
 	f.rolling()
 	deployment := f.deployment()
-	deployment.Annotations = map[string]string{revisionAnnotation: "2"}
+	deployment.Annotations[revisionAnnotation] = "2"
 	f.must(f.client.Update(t.Context(), deployment))
 	f.replicaSet("old", "1", 2, 1)
 	f.replicaSet("new", "2", 1, 1)

@@ -72,6 +72,7 @@ func gateExcusesNoRelapse(t *testing.T, f *fixture, url string) {
 	f.wantRolledBack(says)
 
 	f.now = f.now.Add(time.Minute)
+	f.behave(jobNext)
 	f.image(v3)
 	f.testing()
 	f.podsOf(nextPods, "3")
