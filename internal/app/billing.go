@@ -157,19 +157,23 @@ type (
 	StripeCustomerJob struct {
 		CustomerID int64 `json:"customer_id"`
 	}
-	// DunningJob mails that a payment failed.
+	// DunningJob mails that a payment failed: that of an invoice, or of a fix.
 	DunningJob struct {
 		CustomerID  int64     `json:"customer_id"`
+		FixID       string    `json:"fix_id,omitempty"`
 		InvoiceID   string    `json:"invoice_id"`
 		AmountCents int64     `json:"amount_cents"`
 		Currency    string    `json:"currency"`
 		Attempt     int       `json:"attempt"`
 		NextAttempt time.Time `json:"next_attempt,omitzero"`
 	}
-	// FixChargeJob charges for a fix that no credit paid.
+	// FixChargeJob charges for a fix that no credit paid. Round counts how often
+	// the card was declined before, At is when to charge; zero means now.
 	FixChargeJob struct {
-		CustomerID int64  `json:"customer_id"`
-		FixID      string `json:"fix_id"`
+		CustomerID int64     `json:"customer_id"`
+		FixID      string    `json:"fix_id"`
+		Round      int       `json:"round,omitempty"`
+		At         time.Time `json:"at,omitzero"`
 	}
 	// VerifyMailJob mails the link that confirms an address.
 	VerifyMailJob struct {
@@ -188,6 +192,9 @@ func (DunningJob) Kind() string { return "dunning_mail" }
 
 // Kind implements Job.
 func (FixChargeJob) Kind() string { return "fix_charge" }
+
+// DueAt says when the job is to be done.
+func (j FixChargeJob) DueAt() time.Time { return j.At }
 
 // Kind implements Job.
 func (VerifyMailJob) Kind() string { return "verify_mail" }

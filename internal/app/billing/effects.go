@@ -18,6 +18,7 @@ const (
 	effectCancelled     = "subscription_cancelled"
 	effectFix           = "fix"
 	effectFixCharged    = "fix_charged"
+	effectFixDeclined   = "fix_declined"
 )
 
 // invoicePaid gives the credits of a Pro invoice. Stripe tells of one payment

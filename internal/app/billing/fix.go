@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/jobs"
@@ -78,7 +79,14 @@ func (s *Service) chargeFix(ctx context.Context, job app.FixChargeJob, attempt j
 		return err
 	}
 	cents := a.Plan.FixCents()
-	err = s.o.Stripe.Charge(ctx, a.StripeID, a.PaymentMethod, cents, "Fix "+job.FixID, "fix-"+reference)
+	key := "fix-" + reference
+	if job.Round > 0 {
+		key += "-" + strconv.Itoa(job.Round) // Stripe answers a key as it did before
+	}
+	err = s.o.Stripe.Charge(ctx, a.StripeID, a.PaymentMethod, cents, "Fix "+job.FixID, key)
+	if app.CodeOf(err) == app.CodeConflict {
+		return s.declined(ctx, job, cents)
+	}
 	if err != nil {
 		if attempt.Last {
 			s.o.Metrics.CountPayment("failed", "card", cents)
@@ -104,6 +112,41 @@ func (s *Service) chargeFix(ctx context.Context, job app.FixChargeJob, attempt j
 		s.o.Metrics.CountCreditUsed(string(a.Plan))
 	}
 	return err
+}
+
+// chargeAgain is how long after each time that a card was declined it is
+// charged again.
+var chargeAgain = []time.Duration{24 * time.Hour, 3 * 24 * time.Hour, 7 * 24 * time.Hour}
+
+// declined tells the customer that the card was declined for a fix, and when
+// it is charged again: by then there may be another one.
+func (s *Service) declined(ctx context.Context, job app.FixChargeJob, cents int64) error {
+	first := false
+	now := s.o.Now()
+	err := s.o.Store.OnAccount(ctx, job.CustomerID, now, func(l app.Ledger) error {
+		var err error
+		reference := fixReference(job.CustomerID, job.FixID) + ":" + strconv.Itoa(job.Round)
+		if first, err = l.Once(ctx, effectFixDeclined, reference); err != nil || !first {
+			return err
+		}
+		mail := app.DunningJob{CustomerID: job.CustomerID, FixID: job.FixID, AmountCents: cents, Currency: "usd", Attempt: job.Round + 1}
+		if job.Round < len(chargeAgain) {
+			mail.NextAttempt = now.Add(chargeAgain[job.Round])
+			next := app.FixChargeJob{CustomerID: job.CustomerID, FixID: job.FixID, Round: job.Round + 1, At: mail.NextAttempt}
+			if err := l.Enqueue(ctx, next); err != nil {
+				return err
+			}
+		}
+		return l.Enqueue(ctx, mail)
+	})
+	if err == nil && first {
+		s.o.Metrics.CountPayment("failed", "card", cents)
+		s.o.Log.WarnContext(ctx, "a card was declined for a fix", "customer_id", job.CustomerID, "round", job.Round)
+	}
+	if err != nil {
+		return fmt.Errorf("noting a declined card: %w", err)
+	}
+	return nil
 }
 
 // createCustomer is the job that makes a customer known to Stripe.

@@ -112,7 +112,11 @@ func (c *Client) EnqueueTx(ctx context.Context, tx pgx.Tx, job app.Job) error {
 	if !ok {
 		return fmt.Errorf("no queue takes jobs of the kind %s", job.Kind())
 	}
-	_, err := c.insert.InsertTx(ctx, tx, job, &river.InsertOpts{Queue: q.name, MaxAttempts: q.attempts})
+	opts := &river.InsertOpts{Queue: q.name, MaxAttempts: q.attempts}
+	if later, ok := job.(interface{ DueAt() time.Time }); ok {
+		opts.ScheduledAt = later.DueAt()
+	}
+	_, err := c.insert.InsertTx(ctx, tx, job, opts)
 	return err
 }
 

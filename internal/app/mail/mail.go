@@ -4,6 +4,8 @@ package mail
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"embed"
 	"errors"
 	"fmt"
@@ -38,6 +40,8 @@ type Options struct {
 	Security Security
 	// Username and Password are empty for a server that asks for none.
 	Username, Password string
+	// RootCAs vouch for the server; nil means those of the system.
+	RootCAs *x509.CertPool
 	// From is an address, with a name if wanted.
 	From string
 	// SiteURL is where links lead.
@@ -65,20 +69,26 @@ func New(o Options) (*Sender, error) {
 	return &Sender{o: o, pages: pages}, nil
 }
 
-// PaymentFailed tells a customer that an invoice could not be paid.
+// PaymentFailed tells a customer that an invoice or a fix could not be paid, and
+// what comes of it.
 func (s *Sender) PaymentFailed(ctx context.Context, account app.Account, job app.DunningJob) error {
 	data := struct {
-		Name, Amount, Invoice, Next, Site string
-		Attempt                           int
+		Name, Amount, For, Next, Site string
+		Attempt                       int
 	}{
-		Name: account.Name, Amount: Money(job.AmountCents, job.Currency), Invoice: job.InvoiceID, Site: s.o.SiteURL, Attempt: job.Attempt,
+		Name: account.Name, Amount: Money(job.AmountCents, job.Currency), For: "invoice " + job.InvoiceID, Site: s.o.SiteURL, Attempt: job.Attempt,
+	}
+	if job.FixID != "" {
+		data.For = "fix " + job.FixID
 	}
 	if !job.NextAttempt.IsZero() {
 		data.Next = job.NextAttempt.UTC().Format("2 January 2006")
 	}
-	text := fmt.Sprintf("Hello %s,\n\nyour payment of %s for RSOLV could not be taken (invoice %s, attempt %d).\n", data.Name, data.Amount, data.Invoice, data.Attempt)
+	text := fmt.Sprintf("Hello %s,\n\nyour payment of %s for RSOLV could not be taken (%s, attempt %d).\n", data.Name, data.Amount, data.For, data.Attempt)
 	if data.Next != "" {
 		text += "We try again on " + data.Next + ".\n"
+	} else {
+		text += "This was the last attempt.\n"
 	}
 	text += "\nPlease check your payment method, or answer this mail.\n\nRSOLV\n"
 	return s.send(ctx, account.Email, "Your payment for RSOLV failed", text, "payment_failed.html", data)
@@ -123,7 +133,10 @@ func (s *Sender) send(ctx context.Context, to, subject, text, page string, data 
 }
 
 func (s *Sender) client() (*mail.Client, error) {
-	options := []mail.Option{mail.WithPort(s.o.Port), mail.WithTimeout(sendTimeout)}
+	options := []mail.Option{
+		mail.WithPort(s.o.Port), mail.WithTimeout(sendTimeout),
+		mail.WithTLSConfig(&tls.Config{ServerName: s.o.Host, RootCAs: s.o.RootCAs, MinVersion: tls.VersionTLS12}),
+	}
 	switch s.o.Security {
 	case SecurityTLS:
 		options = append(options, mail.WithSSL())

@@ -466,3 +466,53 @@ func TestFixesNeverOverdraw(t *testing.T) {
 		t.Errorf("balance %s", x.balance())
 	}
 }
+
+// A declined card is told of, and charged again later, with whatever card is
+// stored by then; nothing is given for it meanwhile.
+func TestDeclinedCards(t *testing.T) {
+	t.Parallel()
+	x := newTill(t)
+	x.exec(x.conn, "UPDATE customers SET credit_balance = 0, stripe_payment_method_id = 'pm_1', billing_consent_at = now() WHERE stripe_customer_id = 'cus_1'")
+	x.stripe.mu.Lock()
+	x.stripe.decline = true
+	x.stripe.mu.Unlock()
+	if a := x.do(http.DefaultClient, http.MethodPost, "/api/v1/fixes", `{"fix_id":"fix-1"}`, "X-Api-Key", x.key); a.status != 200 || !strings.Contains(a.body, `"charging"`) {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	const (
+		mails = `SELECT coalesce(string_agg(concat_ws(' ', args->>'fix_id', args->>'amount_cents', args->>'attempt',
+			(args->>'next_attempt')::timestamptz > now()), ', ' ORDER BY id), '') FROM river.river_job WHERE kind = 'dunning_mail'`
+		charges = `SELECT coalesce(string_agg(concat_ws(' ', args->>'round', state, scheduled_at > now() + interval '20 hours'), ', ' ORDER BY id), '')
+			FROM river.river_job WHERE kind = 'fix_charge'`
+		due = "UPDATE river.river_job SET scheduled_at = now(), state = 'available' WHERE kind = 'fix_charge' AND state = 'scheduled'"
+	)
+	see := func(wantMails, wantCharges string) {
+		t.Helper()
+		if !await(func() bool { return x.one(mails) == wantMails && x.one(charges) == wantCharges }) {
+			t.Fatalf("mails %q, want %q; charges %q, want %q", x.one(mails), wantMails, x.one(charges), wantCharges)
+		}
+	}
+	see("fix-1 2900 1 t", "completed f, 1 scheduled t")
+	if got := x.counter("rsolv_billing_payment_processed_total", "status", "failed", "payment_method", "card"); got != 1 {
+		t.Errorf("%v failed payments are counted, want 1", got)
+	}
+	x.exec(x.conn, due)
+	see("fix-1 2900 1 t, fix-1 2900 2 t", "completed f, 1 completed f, 2 scheduled t")
+	x.exec(x.conn, due)
+	see("fix-1 2900 1 t, fix-1 2900 2 t, fix-1 2900 3 t", "completed f, 1 completed f, 2 completed f, 3 scheduled t")
+	// Another card.
+	x.exec(x.conn, "UPDATE customers SET stripe_payment_method_id = 'pm_2' WHERE stripe_customer_id = 'cus_1'")
+	x.stripe.mu.Lock()
+	x.stripe.decline = false
+	x.stripe.mu.Unlock()
+	x.exec(x.conn, due)
+	see("fix-1 2900 1 t, fix-1 2900 2 t, fix-1 2900 3 t", "completed f, 1 completed f, 2 completed f, 3 completed f")
+	x.stripe.mu.Lock()
+	defer x.stripe.mu.Unlock()
+	if len(x.stripe.charges) != 1 || x.stripe.charges[0].Get("payment_method") != "pm_2" {
+		t.Errorf("charges: %v", x.stripe.charges)
+	}
+	if got := x.one("SELECT count(*)::text FROM credit_transactions WHERE source = 'purchased'"); got != "1" || x.balance() != "0" {
+		t.Errorf("%s credits were bought, the balance is %s", got, x.balance())
+	}
+}
