@@ -124,7 +124,7 @@ func TestSampleHasEveryPanel(t *testing.T) {
 		{"timeseries", "HTTP requests: latency of endpoints", "ms", []string{
 			"rsolv:credential_exchange_latency:", "rsolv:vulnerability_validation_latency:", "rsolv:test_integration_latency:",
 			"histogram_quantile(0.95, sum by (le,path)", "vector(500)", "vector(2000)", "vector(5000)",
-		}, "green 500 yellow"},
+		}, "green 500 yellow 2000 yellow"},
 		{"timeseries", "Database queries: p50, p95, p99", "ms", []string{
 			"histogram_quantile(0.5,", "rsolv:database_query_latency:p95_milliseconds{", "histogram_quantile(0.99,", "vector(100)",
 		}, "green 100 yellow 500 red"},

@@ -10,9 +10,9 @@ const (
 	statHeight  = 4
 	graphHeight = 8
 	graphWidth  = gridWidth / 2
-	// At most so many panels stand in a line.
-	statsInLine  = 6
-	chartsInLine = 4
+	// At most so many panels stand in a line, and none is wider than this.
+	statsInLine, widestStat   = 6, gridWidth / 4
+	chartsInLine, widestChart = 4, gridWidth / 2
 )
 
 // builder lays panels out from top to bottom.
@@ -32,7 +32,7 @@ func (b *builder) component(name string) {
 			graphs = append(graphs, b.graphs(&b.plans[i])...)
 		}
 	}
-	b.flow(stats, evenWidth(len(stats), statsInLine), statHeight)
+	b.flow(stats, evenWidth(len(stats), statsInLine, widestStat), statHeight)
 	b.flow(graphs, graphWidth, graphHeight)
 }
 
@@ -43,23 +43,26 @@ func (b *builder) row(title string) {
 	b.y++
 }
 
-// evenWidth spreads panels evenly over as few lines as can hold them, and makes
-// figures no wider than a quarter of a line, pictures no wider than a half.
-func evenWidth(count, inLine int) int {
+// evenWidth spreads panels evenly over as few lines as can hold them.
+func evenWidth(count, inLine, widest int) int {
 	if count == 0 {
 		return 0
 	}
 	lines := (count + inLine - 1) / inLine
 	perLine := (count + lines - 1) / lines
-	return min(gridWidth/perLine, gridWidth*3/2/inLine)
+	return min(gridWidth/perLine, widest)
 }
 
-// flow adds panels of one size, line by line.
+// flow adds panels of one size, line by line. A graph that is left alone has the
+// whole line.
 func (b *builder) flow(panels []panel, width, height int) {
 	x := 0
-	for _, p := range panels {
+	for i, p := range panels {
 		if x+width > gridWidth {
 			x, b.y = 0, b.y+height
+		}
+		if x == 0 && i == len(panels)-1 && width == graphWidth {
+			width = gridWidth
 		}
 		p.GridPos = gridPos{H: height, W: width, X: x, Y: b.y}
 		b.add(p)

@@ -27,8 +27,8 @@ func (b *builder) more(declared []v1alpha1.Panel) {
 			charts = append(charts, p)
 		}
 	}
-	b.flow(stats, evenWidth(len(stats), statsInLine), statHeight)
-	b.flow(charts, evenWidth(len(charts), chartsInLine), graphHeight)
+	b.flow(stats, evenWidth(len(stats), statsInLine, widestStat), statHeight)
+	b.flow(charts, evenWidth(len(charts), chartsInLine, widestChart), graphHeight)
 	b.flow(graphs, graphWidth, graphHeight)
 }
 

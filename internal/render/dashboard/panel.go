@@ -58,7 +58,7 @@ func graph(title string, plans []*alerts.Plan, queries ...query) panel {
 	zero := 0.0
 	defaults := fieldDefaults{
 		Unit: units[plans[0].Unit], NoValue: "no data",
-		Thresholds: thresholds{Mode: "absolute", Steps: steps(bounds)},
+		Thresholds: thresholds{Mode: "absolute", Steps: lines(bounds)},
 		Custom: &custom{
 			DrawStyle: "line", LineWidth: 1, FillOpacity: 5, ShowPoints: "never",
 			ThresholdsStyle: mode{"off"},

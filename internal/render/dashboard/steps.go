@@ -17,6 +17,13 @@ var colors = map[string]string{
 // effect at its value, so that one that ends a bound that includes its value
 // begins a little later.
 func steps(bounds []alerts.Bound) []step {
+	all := lines(bounds)
+	return slices.CompactFunc(all, func(a, b step) bool { return a.Color == b.Color })
+}
+
+// lines are the steps of a graph, which draws one where each begins: that of a
+// bound past another of the same level is one, too.
+func lines(bounds []alerts.Bound) []step {
 	edges := make([]float64, 0, len(bounds))
 	for i := range bounds {
 		edges = append(edges, edge(&bounds[i]))
@@ -29,9 +36,7 @@ func steps(bounds []alerts.Bound) []step {
 	}
 	all := []step{{Color: colorAt(bounds, below)}}
 	for _, at := range edges {
-		if color := colorAt(bounds, at); color != all[len(all)-1].Color {
-			all = append(all, step{Color: color, Value: &at})
-		}
+		all = append(all, step{Color: colorAt(bounds, at), Value: &at})
 	}
 	return all
 }
