@@ -1,6 +1,8 @@
 package code
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -25,6 +27,10 @@ func (f *File) index(n, parent *Node) {
 	case Assign:
 		for _, name := range Targets(n.Kids[0]) {
 			f.Assigns[name] = append(f.Assigns[name], n)
+		}
+	case Class:
+		if n.Enclosing() == nil {
+			f.Classes[n.Text] = true
 		}
 	case Import:
 		f.Imports[n.Text] = n.Type
@@ -175,4 +181,29 @@ func enclosingClass(n *Node) *Node {
 		}
 	}
 	return nil
+}
+
+// AssignsIn are the assignments to a name within a function, but none of the
+// functions in it, in the order of the source; nil stands for the top of the file.
+func (f *File) AssignsIn(name string, fn *Node) []*Node {
+	scopes, ok := f.scopes[name]
+	if !ok {
+		scopes = map[*Node][]*Node{}
+		for _, a := range f.Assigns[name] {
+			around := a.Enclosing()
+			scopes[around] = append(scopes[around], a)
+		}
+		for _, assigns := range scopes {
+			slices.SortStableFunc(assigns, func(a, b *Node) int { return cmp.Compare(a.Start, b.Start) })
+		}
+		f.scopes[name] = scopes
+	}
+	return scopes[fn]
+}
+
+// AssignsBefore are those of AssignsIn around a node that begin before it.
+func (f *File) AssignsBefore(name string, n *Node) []*Node {
+	all := f.AssignsIn(name, n.Enclosing())
+	end, _ := slices.BinarySearchFunc(all, n.Start, func(a *Node, start uint32) int { return cmp.Compare(a.Start, start) })
+	return all[:end]
 }

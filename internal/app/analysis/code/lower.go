@@ -20,7 +20,7 @@ func Lower(t *syntax.Tree) *File {
 	root.Kids = l.children(0)
 	f := &File{
 		Language: t.Language, Tree: t, Root: root, Funcs: map[string][]*Node{}, Calls: map[string][]*Node{},
-		Assigns: map[string][]*Node{}, Imports: map[string]string{}, Exported: map[*Node]bool{},
+		Assigns: map[string][]*Node{}, Imports: map[string]string{}, Classes: map[string]bool{}, Exported: map[*Node]bool{}, scopes: map[string]map[*Node][]*Node{},
 	}
 	f.index(root, nil)
 	f.export()

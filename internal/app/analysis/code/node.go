@@ -231,8 +231,13 @@ type File struct {
 	Funcs   map[string][]*Node
 	Calls   map[string][]*Node
 	Assigns map[string][]*Node
+	// Classes are the names of the classes outside of functions.
+	Classes map[string]bool
 	// Imports tell what a name of another module was there.
 	Imports map[string]string
 	// Exported are functions that other files may call.
 	Exported map[*Node]bool
+
+	// scopes are the Assigns of names that were asked for, by the function around.
+	scopes map[string]map[*Node][]*Node
 }

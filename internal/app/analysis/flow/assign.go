@@ -103,8 +103,8 @@ func (f *Flow) bound(name string, target, value *code.Node) *code.Node {
 func (s *search) outside(at *code.Node) {
 	if !strings.ContainsAny(s.name, ".@[") && s.name != "" {
 		own := at.Enclosing()
-		for _, a := range s.f.File.Assigns[s.name] {
-			if a.Enclosing() == nil && own != nil && a.Start > own.End {
+		for _, a := range s.f.File.AssignsIn(s.name, nil) {
+			if own != nil && a.Start > own.End {
 				s.set(a)
 			}
 		}

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	maxSteps = 20_000
+	maxSteps = 50_000
+	maxTotal = 300_000
 	maxCalls = 8
 	maxDepth = 120
 )
@@ -18,8 +19,8 @@ const (
 type Flow struct {
 	File *code.File
 	use  Use
-	// steps bounds the work for one question.
-	steps, depth int
+	// steps bounds the work for one question, total that for one finding.
+	steps, total, depth int
 	// active are guards met on the way back, by the names they guard.
 	active map[string]string
 	busy   map[*code.Node]int
@@ -44,14 +45,31 @@ func (f *Flow) Value(n *code.Node, use Use) Value {
 	return f.eval(n, nil)
 }
 
+// spent counts a step, and says whether there were too many: what is left is
+// unknown then.
+func (f *Flow) spent() bool {
+	f.spend(1)
+	return f.over()
+}
+
+// spend counts what takes as long as so many steps.
+func (f *Flow) spend(steps int) {
+	f.steps += steps
+	f.total += steps
+}
+
+func (f *Flow) over() bool { return f.steps > maxSteps || f.total > maxTotal }
+
+// Begin begins with another finding.
+func (f *Flow) Begin() { f.total = 0 }
+
 func (f *Flow) eval(n *code.Node, fr *frame) Value {
 	if n == nil {
 		return Value{}
 	}
-	f.steps++
 	f.depth++
 	defer func() { f.depth-- }()
-	if f.steps > maxSteps || f.depth > maxDepth {
+	if f.spent() || f.depth > maxDepth {
 		return Value{Kind: Unknown}
 	}
 	switch n.Op {

@@ -36,7 +36,7 @@ func (f *Flow) guarded(chain string, at *code.Node) string {
 	}
 	cur := at
 	for p := cur.Parent; p != nil && cur.Op != code.Func; cur, p = p, p.Parent {
-		f.steps++
+		f.spend(1)
 		if why := f.condition(chain, cur, p); why != "" {
 			return why
 		}
@@ -46,6 +46,9 @@ func (f *Flow) guarded(chain string, at *code.Node) string {
 		for _, k := range p.Kids {
 			if k == cur {
 				break
+			}
+			if f.spent() {
+				return ""
 			}
 			if k.Op == code.If || k.Op == code.Block || k.Op == code.Call || k.Op == code.Bin {
 				if why := f.exitGuard(chain, k); why != "" {
@@ -82,8 +85,9 @@ func (f *Flow) exitGuard(name string, n *code.Node) string {
 	default:
 		return ""
 	}
+	f.spend(20)
 	found := ""
-	for _, other := range chains(cond) {
+	for _, other := range f.chains(cond) {
 		if why := f.holds(cond, other, truth); why != "" {
 			if other == name {
 				found = why
@@ -99,7 +103,7 @@ func (f *Flow) exitGuard(name string, n *code.Node) string {
 }
 
 // chains are all names and members in a condition.
-func chains(n *code.Node) []string {
+func (f *Flow) chains(n *code.Node) []string {
 	var out []string
 	n.Walk(func(k *code.Node) bool {
 		if k.Op == code.Name || k.Op == code.Member || k.Op == code.Index || k.Op == code.Call {
@@ -107,7 +111,7 @@ func chains(n *code.Node) []string {
 				out = append(out, c)
 			}
 		}
-		return k.Op != code.Func
+		return k.Op != code.Func && !f.spent()
 	})
 	return out
 }
@@ -134,8 +138,7 @@ func facts(n *code.Node, truth bool) []fact {
 
 // holds says why a name is harmless where a condition has a truth.
 func (f *Flow) holds(cond *code.Node, name string, truth bool) string {
-	f.steps++
-	if f.steps > maxSteps {
+	if f.spent() {
 		return ""
 	}
 	all := facts(cond, truth)
@@ -180,12 +183,7 @@ func (f *Flow) flagged(n *code.Node, name string, truth bool) string {
 	if n.Text == name {
 		return ""
 	}
-	var nearest *code.Node
-	for _, a := range f.File.Assigns[n.Text] {
-		if a.Start < n.Start && a.Enclosing() == n.Enclosing() {
-			nearest = a
-		}
-	}
+	nearest := f.lastSet(n.Text, n)
 	if nearest == nil || nearest.Op != code.Assign || f.busy[nearest] > 0 {
 		return ""
 	}

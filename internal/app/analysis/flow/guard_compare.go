@@ -94,12 +94,7 @@ var parsers = []string{"Atoi", "ParseInt", "ParseUint", "ParseFloat", "Parse", "
 
 // parsed follows Go's err to a parser that refused everything but a number.
 func (f *Flow) parsed(err *code.Node, name string) string {
-	var nearest *code.Node
-	for _, a := range f.File.Assigns[err.Text] {
-		if a.Start < err.Start && a.Enclosing() == err.Enclosing() {
-			nearest = a
-		}
-	}
+	nearest := f.lastSet(err.Text, err)
 	if nearest == nil {
 		return ""
 	}

@@ -118,15 +118,7 @@ func (f *Flow) builtHere(name string) bool {
 	return false
 }
 
-func (f *Flow) classNamed(name string) bool {
-	found := false
-	f.File.Root.Walk(func(n *code.Node) bool {
-		f.steps++
-		found = found || n.Op == code.Class && n.Text == name
-		return !found && n.Op != code.Func
-	})
-	return found
-}
+func (f *Flow) classNamed(name string) bool { return f.File.Classes[name] }
 
 // through evaluates what a helper returns for the arguments of a call.
 func (f *Flow) through(fn, call *code.Node, fr *frame) (Value, bool) {

@@ -64,8 +64,8 @@ func (s *search) closureDefs(fn *code.Node) {
 	if around == nil {
 		return
 	}
-	for _, a := range s.f.File.Assigns[s.name] {
-		if a.Enclosing() == around && a.Start > fn.End && a.Text != "declare" {
+	for _, a := range s.f.File.AssignsIn(s.name, around) {
+		if a.Start > fn.End && a.Text != "declare" {
 			s.set(a)
 		}
 	}

@@ -37,6 +37,7 @@ func (f *Flow) reach(name string, at *code.Node, fr *frame) Value {
 	saved := f.active
 	f.active = map[string]string{}
 	maps.Copy(f.active, saved)
+	f.spend(len(saved) / 4)
 	defer func() { f.busy[at]--; f.active = saved }()
 	if why := f.active[name]; why != "" {
 		return safe(why)
@@ -50,6 +51,9 @@ func (f *Flow) reach(name string, at *code.Node, fr *frame) Value {
 }
 
 func (s *search) result() Value {
+	if s.f.over() { // there may be more than was found
+		s.add(Value{Kind: Unknown})
+	}
 	if !s.found {
 		return s.f.unbound(s.name)
 	}
@@ -76,8 +80,7 @@ func (f *Flow) unbound(name string) Value {
 func (s *search) climb(at *code.Node) bool {
 	cur := at
 	for p := cur.Parent; p != nil; cur, p = p, p.Parent {
-		s.f.steps++
-		if s.f.steps > maxSteps {
+		if s.f.spent() {
 			s.add(Value{Kind: Unknown})
 			return true
 		}
@@ -121,6 +124,10 @@ func (s *search) before(p, cur *code.Node) bool {
 	}
 	for i--; i >= 0; i-- {
 		k := p.Kids[i]
+		if s.f.spent() {
+			s.add(Value{Kind: Unknown})
+			return true
+		}
 		if s.defs(k) {
 			return true
 		}
@@ -149,7 +156,7 @@ func (s *search) loop(p, cur *code.Node) bool {
 // may adds all that a piece of code sets.
 func (s *search) may(n *code.Node) {
 	n.Walk(func(k *code.Node) bool {
-		if k.Op == code.Func {
+		if k.Op == code.Func || s.f.spent() {
 			return false
 		}
 		s.set(k)

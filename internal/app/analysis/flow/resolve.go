@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/code"
@@ -29,12 +30,8 @@ func (f *Flow) Resolve(n *code.Node) *code.Node {
 // definition is the value of a name that is set once.
 func (f *Flow) definition(name string, at *code.Node) *code.Node {
 	var found *code.Node
-	for _, a := range f.File.Assigns[name] {
+	for a := range f.visible(name, at) {
 		if a.Text == "declare" {
-			continue
-		}
-		fn := a.Enclosing()
-		if fn != nil && fn != at.Enclosing() && !within(at, fn) && !strings.Contains(name, ".") && name[0] != '@' {
 			continue
 		}
 		v := f.bound(name, a.Kids[0], a.Kids[1])
@@ -46,25 +43,39 @@ func (f *Flow) definition(name string, at *code.Node) *code.Node {
 	return found
 }
 
-func within(n, fn *code.Node) bool {
-	for p := n.Parent; p != nil; p = p.Parent {
-		if p == fn {
-			return true
+// visible yields the assignments to a name in the functions around a node; to a
+// field, wherever they are.
+func (f *Flow) visible(name string, at *code.Node) func(func(*code.Node) bool) {
+	if strings.Contains(name, ".") || name[0] == '@' {
+		return slices.Values(f.File.Assigns[name])
+	}
+	return func(yield func(*code.Node) bool) {
+		for fn := at; fn != nil; {
+			fn = fn.Enclosing()
+			for _, a := range f.File.AssignsIn(name, fn) {
+				if !yield(a) {
+					return
+				}
+			}
 		}
 	}
-	return false
 }
 
 // nearest is the value of the last assignment to a name before a node, in the
 // same function.
 func (f *Flow) nearest(name string, n *code.Node) *code.Node {
-	var found *code.Node
-	for _, a := range f.File.Assigns[name] {
-		if a.Start < n.Start && a.Enclosing() == n.Enclosing() {
-			if v := f.bound(name, a.Kids[0], a.Kids[1]); v != nil {
-				found = v
-			}
+	for _, a := range slices.Backward(f.File.AssignsBefore(name, n)) {
+		if v := f.bound(name, a.Kids[0], a.Kids[1]); v != nil {
+			return v
 		}
 	}
-	return found
+	return nil
+}
+
+// lastSet is the last assignment to a name before a node, in the same function.
+func (f *Flow) lastSet(name string, n *code.Node) *code.Node {
+	if all := f.File.AssignsBefore(name, n); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
 }

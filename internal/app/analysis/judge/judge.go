@@ -112,6 +112,7 @@ func (f *File) judge(in Finding, class PathClass) Verdict {
 		context.InComment = true
 		return Verdict{Confidence: baseRejected, Reason: fmt.Sprintf("Code found in comment: line %d is in %s", p.line, article(f.tree, p.comment)), Context: context}
 	}
+	f.flow.Begin()
 	c := &query{file: f, flow: f.flow, place: p, kind: TypeOf(in.Type)}
 	found, matched := c.ask()
 	if found.spelled && p.text == 0 {

@@ -130,6 +130,7 @@ func TestWorstFiles(t *testing.T) {
 		"10,001 lines": strings.Repeat("const a = req.query.a; db.query('SELECT ' + a);\n", 10_001), "one line": strings.Repeat("f(x);", 200_000),
 		"deep": strings.Repeat("[", 900_000), "quotes": strings.Repeat("`${", 300_000), "noise": strings.Repeat("\x00\xff<?{(\"", 100_000),
 		"too large": strings.Repeat("x\n", 3<<20), "operators": strings.Repeat("a?b:", 200_000),
+		"guards": strings.Repeat("if (!LIST.includes(a)) throw x\na = a + b\ndb.query('x' + a)\n", 5_000),
 	} {
 		for _, path := range []string{"a.js", "a.py", "a.rb", "a.php", "a.java", "a.go", "a.tsx"} {
 			p := pool(t, Command, 1, 2*time.Minute)
