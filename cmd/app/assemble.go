@@ -17,6 +17,7 @@ import (
 	"github.com/rsolv-dev/rsolv-operator/internal/app"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/analysis/worker"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/blog"
+	"github.com/rsolv-dev/rsolv-operator/internal/app/export"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/flags"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/health"
 	"github.com/rsolv-dev/rsolv-operator/internal/app/jobs"
@@ -37,6 +38,8 @@ type parts struct {
 	jobs    *jobs.Client
 	admin   http.Handler
 	workers *worker.Pool // nil in a build without parsers
+	// exports are those that are asked for.
+	exports []*export.Runner
 	// visitors tells visitors without a cookie apart.
 	visitors *visitor.IDs
 	// count is the ledger of funnel events.
@@ -116,6 +119,9 @@ func (p *program) connect(
 		return err
 	}
 	if deps.Blog, err = p.loadBlog(log); err != nil {
+		return err
+	}
+	if s.exports, err = p.exports(s.store, m, log); err != nil {
 		return err
 	}
 	if deps.Visitors, err = p.visitorMode(); err != nil {

@@ -59,6 +59,7 @@ const usage = `usage: app COMMAND [flags]
   funnel cohorts   tell how far the signups of each week come
   funnel sources   tell what comes of each source or campaign
   funnel journeys  list the way of each customer
+  funnel export    write events as CSV or Parquet
   flags catalog    print the flags that this build knows, with a digest
   flags lint       check flags files and manifests against them
   flags diff       say what would change between two flags files

@@ -82,6 +82,7 @@ func (p *program) checkConfiguration(r *report) {
 	_, hostErr := p.publicHost()
 	_, originsErr := p.corsOrigins()
 	_, visitorsErr := p.visitorMode()
+	_, exportsErr := p.destinations()
 	_, requestsErr := p.requestsPerMinute()
 	_, ingestErr := p.ingestSettings()
 	providers, providersErr := p.providers()
@@ -90,7 +91,7 @@ func (p *program) checkConfiguration(r *report) {
 	for _, warning := range providers.warnings {
 		r.note(contract.CheckConfiguration, warning)
 	}
-	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, visitorsErr, requestsErr, ingestErr, providersErr, billingErr, placeholdersErr} {
+	for _, err := range []error{sizeErr, proxiesErr, hostErr, originsErr, visitorsErr, exportsErr, requestsErr, ingestErr, providersErr, billingErr, placeholdersErr} {
 		r.misconfigured(err)
 	}
 	if problem := p.urlProblem(p.getenv(contract.EnvDatabaseURL)); problem != "" {

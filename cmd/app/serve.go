@@ -151,6 +151,9 @@ func (p *program) serveWith(ctx context.Context, o serveOptions, url string, log
 	group.Go(func() error { return serveOn(adminServer, admin) })
 	group.Go(func() error { parts.monitor.Run(background); return nil })
 	group.Go(func() error { parts.visitors.Run(background); return nil })
+	for _, runner := range parts.exports {
+		group.Go(func() error { runner.Run(background); return nil })
+	}
 	group.Go(func() error { parts.ingest.writer.Run(background); return nil })
 	group.Go(func() error { p.upkeep(background, parts, log); return nil })
 	group.Go(func() error { parts.public.Run(background); return nil })

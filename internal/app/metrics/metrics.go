@@ -5,6 +5,7 @@ package metrics
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,6 +30,7 @@ type Metrics struct {
 	keys        *prometheus.CounterVec
 	vends       *prometheus.CounterVec
 	billing     *billing
+	exports     exports
 	rejected    *prometheus.CounterVec
 	phases      *phases
 }
@@ -93,8 +95,8 @@ func New(reg prometheus.Registerer, version string) (*Metrics, error) {
 	for _, reason := range onboardingFailures {
 		m.onboardErr.WithLabelValues(app.DefaultSource, reason)
 	}
-	m.billing, m.phases = newBilling(), newPhases()
-	for _, c := range append(append(m.billing.collectors(), m.phases.collectors()...), []prometheus.Collector{
+	m.billing, m.phases, m.exports = newBilling(), newPhases(), newExports()
+	for _, c := range append(slices.Concat(m.billing.collectors(), m.phases.collectors(), m.exports.collectors()), []prometheus.Collector{
 		m.http, m.queries, events, m.onboarded, m.onboardErr, m.onboardTook, m.rejected, m.allowed, m.exceeded, m.keys, m.vends, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}...) {

@@ -176,6 +176,18 @@ type EventKey struct {
 	SeenAt  time.Time
 }
 
+type ExportCursor struct {
+	Name        string
+	StoredXid   int64
+	EventID     pgtype.UUID
+	Holder      string
+	LeasedUntil time.Time
+	Sent        int64
+	Skipped     int64
+	Refused     int64
+	MovedAt     time.Time
+}
+
 type FunnelCallDelta struct {
 	Boot       pgtype.UUID
 	Sequence   int64
@@ -217,6 +229,7 @@ type FunnelEvent struct {
 	Site          *string
 	Name          *string
 	ReferrerClass *string
+	StoredXid     *int64
 }
 
 type FunnelEventsDefault struct {
