@@ -142,6 +142,6 @@ func EmailTaken() *Error {
 	e := Invalid(FieldError{
 		Field: "email", Message: "has already been taken: use another address, or the key of the existing account",
 	})
-	e.Reason = "duplicate_email"
+	e.Reason = "duplicate_error"
 	return e
 }

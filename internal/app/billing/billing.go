@@ -19,6 +19,10 @@ type Metrics interface {
 	CountReceived(eventType, status, reason string, took time.Duration)
 	CountProcessed(eventType, status string, took time.Duration)
 	CountPayment(status, method string, cents int64)
+	// ObservePayment observes how long a payment took at Stripe.
+	ObservePayment(method string, took time.Duration)
+	// CountUsage counts a deployed fix that was recorded.
+	CountUsage(plan string)
 	CountInvoice(plan string, paid bool, cents int64, failureCode string)
 	CountSubscription(plan, change string)
 	CountCredits(reason string, n int)

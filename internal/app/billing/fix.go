@@ -35,6 +35,9 @@ func (s *Service) RecordFix(ctx context.Context, customerID int64, fixID string)
 		}
 		a := l.Account()
 		fix.Balance, fix.Repeated, fix.Unlimited = a.CreditBalance, !first, a.Plan.Unlimited()
+		if first {
+			count = append(count, func() { s.o.Metrics.CountUsage(string(a.Plan)) })
+		}
 		switch {
 		case !first:
 			return nil
@@ -56,10 +59,13 @@ func (s *Service) RecordFix(ctx context.Context, customerID int64, fixID string)
 		fix.Charged = true
 		return l.Enqueue(ctx, app.FixChargeJob{CustomerID: customerID, FixID: fixID})
 	})
+	if err != nil {
+		return fix, err
+	}
 	for _, c := range count {
 		c()
 	}
-	return fix, err
+	return fix, nil
 }
 
 func fixReference(customerID int64, fixID string) string {
@@ -83,7 +89,9 @@ func (s *Service) chargeFix(ctx context.Context, job app.FixChargeJob, attempt j
 	if job.Round > 0 {
 		key += "-" + strconv.Itoa(job.Round) // Stripe answers a key as it did before
 	}
+	began := s.o.Now()
 	err = s.o.Stripe.Charge(ctx, a.StripeID, a.PaymentMethod, cents, "Fix "+job.FixID, key)
+	s.o.Metrics.ObservePayment("card", s.o.Now().Sub(began))
 	if app.CodeOf(err) == app.CodeConflict {
 		return s.declined(ctx, job, cents)
 	}

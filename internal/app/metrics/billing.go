@@ -20,7 +20,8 @@ type billing struct {
 	paymentCents, invoiceCents          *prometheus.HistogramVec
 	subscribed, renewed, cancelled      *prometheus.CounterVec
 	creditsAdded, creditsUsed           *prometheus.CounterVec
-	creditsAddedN                       *prometheus.HistogramVec
+	creditsAddedN, paymentTook          *prometheus.HistogramVec
+	usage                               *prometheus.CounterVec
 	parked                              prometheus.Gauge
 	subscriptions                       *prometheus.GaugeVec
 }
@@ -47,6 +48,9 @@ func newBilling() *billing {
 			"Time in milliseconds from receiving an event until its effects were stored, or it was given up.", contract.WebhookBucketsMS, "event_type", "status"),
 		payments:     counter(contract.MetricPaymentProcessed, "Payments, by status (success, failed).", "status", "payment_method"),
 		paymentCents: histogram("rsolv_billing_payment_processed_amount_cents", "Amounts of payments in US cents.", centBuckets, "status", "payment_method"),
+		paymentTook: histogram("rsolv_billing_payment_processed_duration_milliseconds",
+			"Time in milliseconds that Stripe took for a payment, declined ones too.", []float64{100, 250, 500, 1000, 2000, 5000, 10000}, "payment_method"),
+		usage:        counter("rsolv_billing_usage_tracked_total", "Deployed fixes that were recorded, whoever pays for them.", "plan", "resource_type"),
 		invoicesPaid: counter("rsolv_billing_invoice_paid_total", "Invoices that were paid, by the plan of the customer.", "plan"),
 		invoiceCents: histogram("rsolv_billing_invoice_paid_amount_cents", "Amounts of paid invoices in US cents.", centBuckets, "plan"),
 		invoicesBad:  counter("rsolv_billing_invoice_failed_total", "Invoices whose payment failed.", "failure_code"),
@@ -81,6 +85,7 @@ func newBilling() *billing {
 		b.invoicesPaid.WithLabelValues(string(plan))
 		b.invoiceCents.WithLabelValues(string(plan))
 		b.creditsUsed.WithLabelValues(string(plan))
+		b.usage.WithLabelValues(string(plan), "fix")
 	}
 	for _, code := range failureCodes {
 		b.invoicesBad.WithLabelValues(code)
@@ -106,7 +111,7 @@ var (
 func (b *billing) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		b.received, b.receivedTook, b.refused, b.processed, b.processedTook, b.payments, b.paymentCents, b.invoicesPaid,
-		b.invoiceCents, b.invoicesBad, b.subscribed, b.renewed, b.cancelled, b.creditsAdded, b.creditsAddedN, b.creditsUsed, b.parked, b.subscriptions,
+		b.invoiceCents, b.invoicesBad, b.subscribed, b.renewed, b.cancelled, b.creditsAdded, b.creditsAddedN, b.creditsUsed, b.parked, b.subscriptions, b.paymentTook, b.usage,
 	}
 }
 
@@ -156,6 +161,16 @@ func (m *Metrics) CountProcessed(eventType, status string, took time.Duration) {
 func (m *Metrics) CountPayment(status, method string, cents int64) {
 	m.billing.payments.WithLabelValues(status, method).Inc()
 	m.billing.paymentCents.WithLabelValues(status, method).Observe(float64(cents))
+}
+
+// ObservePayment observes how long a payment took.
+func (m *Metrics) ObservePayment(method string, took time.Duration) {
+	m.billing.paymentTook.WithLabelValues(method).Observe(milliseconds(took))
+}
+
+// CountUsage counts a deployed fix.
+func (m *Metrics) CountUsage(plan string) {
+	m.billing.usage.WithLabelValues(planLabel(plan), "fix").Inc()
 }
 
 // CountInvoice counts an invoice.

@@ -171,7 +171,7 @@ func (m *Metrics) CountOnboarding(source, failure string, took time.Duration) {
 
 // onboardingFailures are the values of the label reason.
 var onboardingFailures = []string{
-	"disposable_email", "rate_limited", "email_validation", "validation_error", "duplicate_email", "other",
+	"disposable_email", "rate_limited", "email_validation", "validation_error", "duplicate_error", "other",
 }
 
 // CountLimit counts one request against the limit of an action.

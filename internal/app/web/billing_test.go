@@ -496,6 +496,12 @@ func TestDeclinedCards(t *testing.T) {
 	if got := x.counter("rsolv_billing_payment_processed_total", "status", "failed", "payment_method", "card"); got != 1 {
 		t.Errorf("%v failed payments are counted, want 1", got)
 	}
+	if n := x.counter("rsolv_billing_payment_processed_duration_milliseconds", "payment_method", "card"); n != 1 {
+		t.Errorf("the time of %v payments is known, want 1", n)
+	}
+	if n := x.counter("rsolv_billing_usage_tracked_total", "resource_type", "fix"); n != 1 {
+		t.Errorf("%v fixes are counted as used, want 1", n)
+	}
 	x.exec(x.conn, due)
 	see("fix-1 2900 1 t, fix-1 2900 2 t", "completed f, 1 completed f, 2 scheduled t")
 	x.exec(x.conn, due)

@@ -86,7 +86,7 @@ func TestOnboardingErrors(t *testing.T) {
 		{`{"name":"K","email":"a b@kiln.example"}`, 422, "email must not contain spaces", "email_validation"},
 		{`{"name":"K","email":["a@kiln.example"]}`, 422, "email must be of the JSON type string", ""},
 		{`{"name":"K","email":"x@mailinator.com"}`, 422, "email is at a disposable mail service", "disposable_email"},
-		{`{"name":"K","email":"TAKEN@kiln.example"}`, 422, "email has already been taken", "duplicate_email"},
+		{`{"name":"K","email":"TAKEN@kiln.example"}`, 422, "email has already been taken", "duplicate_error"},
 		{`{"name":`, 400, "body is not the JSON", ""},
 	} {
 		reasons := func() float64 {
