@@ -100,8 +100,9 @@ e2e: ## The stories, in a real cluster. RUN=<regexp> runs a part, with -v.
 	$(if $(RUN),,RSOLV_TEST_KILLS=30 go test -count 1 -timeout 15m -run '^TestKill$$' ./cmd/app)
 
 .PHONY: verify
-verify: $(BIN)/controller-gen $(BIN)/sqlc $(BIN)/kustomize lint ## Check that generated files are current and the code is clean.
+verify: $(BIN)/controller-gen $(BIN)/sqlc $(BIN)/kustomize $(BIN)/govulncheck lint ## Check that generated files are current, the code is clean, and nothing it calls is known to be vulnerable.
 	@hack/verify.sh
+	@hack/vulncheck.sh
 
 .PHONY: bench
 bench: assets monitoring-crds ## Print the figures, one a line.
@@ -154,15 +155,17 @@ cluster-down: ## Stop the cluster and leave nothing behind.
 ##@ Ship
 
 .PHONY: licenses
-licenses: ## Write dist/THIRD_PARTY_LICENSES, the notices of what both programs are built from.
-	@mkdir -p dist
-	go run ./hack/licenses ./cmd/app ./cmd/manager >dist/THIRD_PARTY_LICENSES
+licenses: ## Write dist/licenses, the notices of what each program is built from.
+	@mkdir -p dist/licenses
+	@for program in app manager; do go run ./hack/licenses ./cmd/$$program >dist/licenses/$$program.txt; done
 
+# Where the notices lie in an image: crane export IMAGE - | tar -xO licenses/THIRD_PARTY_LICENSES
+NOTICES = -file $(CURDIR)/LICENSE=/licenses/LICENSE -file $(CURDIR)/dist/licenses
 .PHONY: image
-image: build ## Build both images as tarballs in dist/images.
+image: build licenses ## Build both images as tarballs in dist/images, with the notices in /licenses.
 	@mkdir -p dist/images
-	@go -C hack/tools run ./image -binary $(BIN)/app -entrypoint /app -name $(APP_IMAGE) -o $(CURDIR)/dist/images/app.tar
-	@go -C hack/tools run ./image -binary $(BIN)/manager -entrypoint /manager -name $(MANAGER_IMAGE) -o $(CURDIR)/dist/images/manager.tar
+	@go -C hack/tools run ./image -binary $(BIN)/app -entrypoint /app $(NOTICES)/app.txt=/licenses/THIRD_PARTY_LICENSES -name $(APP_IMAGE) -o $(CURDIR)/dist/images/app.tar
+	@go -C hack/tools run ./image -binary $(BIN)/manager -entrypoint /manager $(NOTICES)/manager.txt=/licenses/THIRD_PARTY_LICENSES -name $(MANAGER_IMAGE) -o $(CURDIR)/dist/images/manager.tar
 
 .PHONY: push
 push: image $(BIN)/crane ## Push both images to IMAGE_PREFIX.
@@ -192,7 +195,7 @@ clean: ## Remove what was built here; the cache under ~/.cache stays.
 	rm -rf bin dist/images
 
 # Tools are pinned in hack/tools/go.mod.
-$(BIN)/controller-gen $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/sqlc $(BIN)/crane: hack/tools/go.mod
+$(BIN)/controller-gen $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/sqlc $(BIN)/crane $(BIN)/govulncheck: hack/tools/go.mod
 	@echo "building $(@F)" >&2
 	@GOBIN=$(BIN) go -C hack/tools install tool
-	@touch $(BIN)/controller-gen $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/sqlc $(BIN)/crane
+	@touch $(BIN)/controller-gen $(BIN)/golangci-lint $(BIN)/kustomize $(BIN)/sqlc $(BIN)/crane $(BIN)/govulncheck

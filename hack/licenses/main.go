@@ -1,7 +1,7 @@
 // Command licenses writes the notices of the modules that the given programs
 // are built from, each text once:
 //
-//	go run ./hack/licenses ./cmd/app ./cmd/manager >dist/THIRD_PARTY_LICENSES
+//	go run ./hack/licenses ./cmd/app ./cmd/manager >THIRD_PARTY_LICENSES
 //
 // It fails when a module has no licence file, so that none is shipped without.
 package main
