@@ -198,6 +198,13 @@ func (s *Store) Export(ctx context.Context, id int64) (map[string]json.RawMessag
 		if string(export["customers"]) == "[]" {
 			return noCustomer()
 		}
+		var jobs json.RawMessage
+		err = tx.QueryRow(ctx, `SELECT coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'args', args, 'state', state, 'created_at', created_at) ORDER BY id), '[]')
+			FROM river.river_job WHERE args->>'customer_id' = $1::bigint::text`, id).Scan(&jobs)
+		if err != nil {
+			return fmt.Errorf("exporting jobs: %w", err)
+		}
+		export["jobs"] = jobs
 		return nil
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -310,6 +311,14 @@ func TestExportAndErase(t *testing.T) {
 	x.finished("evt_9", "processed")
 	x.exchange(key, `{"providers":[]}`)
 	x.do(http.DefaultClient, http.MethodPost, "/api/v1/usage/report", `{"provider":"openai","tokens_used":2000,"request_count":1}`, "X-Api-Key", key)
+	x.do(http.DefaultClient, http.MethodPost, "/api/v1/phases/store", `{"phase":"scan","repo":"kiln/shop","commitSha":"abc","data":{"findings":1}}`, "X-Api-Key", key)
+	const leaving = "(SELECT id FROM customers WHERE email LIKE 'leaving@%')"
+	x.exec(x.conn, "INSERT INTO credentials (id, customer_id, provider, mode, secret_hash, reference, github_job, github_run, expires_at, inserted_at) VALUES "+
+		"('cred_9', "+leaving+", 'openai', 'static', repeat('a', 64), '', '', '', now() + interval '1 hour', now())")
+	x.exec(x.conn, "INSERT INTO idempotency_keys (key_hash, body_hash, customer_id, sealed, expires_at) VALUES "+
+		"(repeat('b', 64), repeat('c', 64), "+leaving+", 'sealed', now() + interval '1 day')")
+	x.exec(x.conn, "INSERT INTO river.river_job (kind, args, max_attempts, queue, state, finalized_at) SELECT 'fix_charge', "+
+		"jsonb_build_object('customer_id', id, 'fix_id', 'fix-9'), 1, 'none', 'discarded', now() FROM customers WHERE email LIKE 'leaving@%'")
 	x.settle()
 	a := x.get("/api/v1/customers/me/export", "X-Api-Key", key)
 	var export map[string][]map[string]any
@@ -318,6 +327,7 @@ func TestExportAndErase(t *testing.T) {
 	}
 	for table, rows := range map[string]int{
 		"customers": 1, "api_keys": 1, "credit_transactions": 2, "usage_reports": 1, "billing_events": 1, "customer_journeys": 1,
+		"phase_data": 1, "credentials": 1, "idempotency_keys": 1,
 	} {
 		if len(export[table]) != rows {
 			t.Errorf("the export has %d rows of %s, want %d", len(export[table]), table, rows)
@@ -326,6 +336,10 @@ func TestExportAndErase(t *testing.T) {
 	if strings.Contains(a.body, app.HashKey(key)) {
 		t.Error("the hash of the key is exported")
 	}
+	if !slices.ContainsFunc(export["jobs"], func(job map[string]any) bool { return job["kind"] == "fix_charge" && job["state"] == "discarded" }) {
+		t.Errorf("the jobs that are exported are %v", export["jobs"])
+	}
+	delete(export, "jobs") // which is no table of ours; it is looked at below
 	erase := func(body string) answer {
 		return x.do(http.DefaultClient, http.MethodDelete, "/api/v1/customers/me", body, "X-Api-Key", key)
 	}
