@@ -86,7 +86,7 @@ const (
 	MetricSpoolMaxBytes = "rsolv_funnel_spool_max_bytes"
 	// MetricFunnelStray and MetricFunnelMissing are gauges that are to be zero:
 	// events outside of the months that have a partition, and accepted events that
-	// nobody knows anything of.
+	// nobody knows anything of. The sample baseline funnel watches both.
 	MetricFunnelStray   = "rsolv_funnel_stray_events"
 	MetricFunnelMissing = "rsolv_funnel_missing_events"
 )
