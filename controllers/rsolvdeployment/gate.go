@@ -81,7 +81,7 @@ func (r *Reconciler) runGate(ctx context.Context, s *scope) error {
 	left := s.gateEnds().Sub(now)
 	if s.gate.DownSince != nil {
 		if left = s.patienceEnds().Sub(now); left <= 0 {
-			return r.gateBreached(ctx, s, s.podsDown(seen, now))
+			return r.podsAway(ctx, s, seen, now)
 		}
 	}
 	if left > 0 {
@@ -92,6 +92,20 @@ func (r *Reconciler) runGate(ctx context.Context, s *scope) error {
 	}
 	s.passGate(seen.conclusion(s))
 	return nil
+}
+
+// podsAway decides about pods that do not answer at the end of a gate.
+func (r *Reconciler) podsAway(ctx context.Context, s *scope, seen *reading, now time.Time) error {
+	unplaced, err := r.onlyUnplaced(ctx, s)
+	switch {
+	case err != nil:
+		return err
+	case unplaced:
+		s.verdicts[v1alpha1.ConditionGatePassed] = status.False(v1alpha1.ReasonGateRunning, seen.watched(s)+", and answer all at once"+seen.notes(s))
+		return s.awaitNodes()
+	default:
+		return r.gateBreached(ctx, s, s.podsDown(seen, now))
+	}
 }
 
 // openGate begins the watch of a revision, or goes on with it. One that has

@@ -154,12 +154,20 @@ func (f *fixture) podsOf(name, revision string) {
 	}
 	f.must(controllerutil.SetControllerReference(deployment, set, f.client.Scheme()))
 	f.must(f.client.Create(f.t.Context(), set))
+	f.pod(set, name+"-bbbbb", "node")
+}
+
+// pod makes one of a ReplicaSet, on a node or, without one, waiting for it.
+func (f *fixture) pod(set *appsv1.ReplicaSet, name, node string) *corev1.Pod {
+	f.t.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: name + "-bbbbb", Labels: workload.SelectorLabels("rsolv")},
-		Spec:       deployment.Spec.Template.Spec,
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.key.Namespace, Name: name, Labels: workload.SelectorLabels("rsolv")},
+		Spec:       set.Spec.Template.Spec,
 	}
+	pod.Spec.NodeName = node
 	f.must(controllerutil.SetControllerReference(set, pod, f.client.Scheme()))
 	f.must(f.client.Create(f.t.Context(), pod))
+	return pod
 }
 
 // wantGating checks that the gate is open, and returns what it says.
@@ -218,6 +226,7 @@ func TestGate(t *testing.T) {
 		"asks about each breach":     gateAsksAboutEachBreach,
 		"ends with pods down":        gateEndsWithPodsDown,
 		"waits for pods to be back":  gateWaitsForPods,
+		"waits for nodes":            gateWaitsForNodes,
 		"sees pods come and go":      gateSeesPodsComeAndGo,
 		"is away with the database":  gateIsAwayWithTheDatabase,
 	} {

@@ -11,6 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
+	"github.com/rsolv-dev/rsolv-operator/controllers/status"
+	"github.com/rsolv-dev/rsolv-operator/internal/contract"
 	"github.com/rsolv-dev/rsolv-operator/internal/render/workload"
 )
 
@@ -79,20 +82,54 @@ func (r *Reconciler) olderDown(ctx context.Context, s *scope) (int32, error) {
 	return down, nil
 }
 
-// firstPod is when the oldest pod of a ReplicaSet was made. The ReplicaSet
-// itself may be of an earlier attempt.
-func (r *Reconciler) firstPod(ctx context.Context, s *scope, set string) (time.Time, error) {
+// podsOf lists the pods of a ReplicaSet.
+func (r *Reconciler) podsOf(ctx context.Context, s *scope, set string) ([]corev1.Pod, error) {
 	var pods corev1.PodList
 	err := r.Live.List(unlogged(ctx), &pods, client.InNamespace(s.rd.Namespace), client.MatchingLabels(workload.SelectorLabels(s.rd.Name)))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("listing the pods of %s: %w", s.rd.Name, err)
+		return nil, fmt.Errorf("listing the pods of %s: %w", s.rd.Name, err)
 	}
+	return slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool {
+		owner := metav1.GetControllerOf(&pod)
+		return owner == nil || owner.Name != set
+	}), nil
+}
+
+// firstPod is when the oldest pod of a ReplicaSet was made. The ReplicaSet
+// itself may be of an earlier attempt.
+func (r *Reconciler) firstPod(ctx context.Context, s *scope, set string) (time.Time, error) {
+	pods, err := r.podsOf(ctx, s, set)
 	var first time.Time
-	for i := range pods.Items {
-		made := pods.Items[i].CreationTimestamp.Time
-		if owner := metav1.GetControllerOf(&pods.Items[i]); owner != nil && owner.Name == set && (first.IsZero() || made.Before(first)) {
+	for i := range pods {
+		if made := pods[i].CreationTimestamp.Time; first.IsZero() || made.Before(first) {
 			first = made
 		}
 	}
-	return first, nil
+	return first, err
+}
+
+// onlyUnplaced tells whether all pods that do not answer have no node to run
+// on. That is no fault of theirs, and going back would need nodes as well.
+func (r *Reconciler) onlyUnplaced(ctx context.Context, s *scope) (bool, error) {
+	newest, _, err := r.replicaSets(ctx, s)
+	if err != nil || newest == nil {
+		return false, err
+	}
+	pods, err := r.podsOf(ctx, s, newest.Name)
+	unplaced := int32(0)
+	for i := range pods {
+		if pods[i].Spec.NodeName == "" && pods[i].DeletionTimestamp.IsZero() {
+			unplaced++
+		}
+	}
+	down := wantedPods(s.deployment) - s.deployment.Status.AvailableReplicas
+	return down > 0 && unplaced >= down, err
+}
+
+// awaitNodes holds a rollout for want of nodes.
+func (s *scope) awaitNodes() error {
+	verdict := status.False(v1alpha1.ReasonPodsUnavailable, fmt.Sprintf(
+		"%d of %d pods answer, and the others have no node to run on; see why with kubectl describe pods -l %s=%s",
+		s.deployment.Status.AvailableReplicas, wantedPods(s.deployment), contract.LabelDeployment, s.rd.Name))
+	return &held{phase: v1alpha1.PhaseDegraded, verdict: verdict, progress: status.Working, after: longestPoll}
 }

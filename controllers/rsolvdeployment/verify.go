@@ -109,6 +109,13 @@ func (r *Reconciler) stillDown(ctx context.Context, s *scope, available status.V
 	if left > 0 {
 		return &held{phase: v1alpha1.PhaseDegraded, verdict: available, progress: status.Working, after: left}
 	}
+	unplaced, err := r.onlyUnplaced(ctx, s)
+	if err != nil {
+		return err
+	}
+	if unplaced {
+		return s.awaitNodes()
+	}
 	return s.reject(v1alpha1.ReasonDeadlineExceeded, fmt.Sprintf("%d of %d pods answer, and not all have for %d s",
 		s.deployment.Status.AvailableReplicas, wantedPods(s.deployment), int(workload.ProgressDeadline(s.rd).Seconds())), available)
 }

@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/internal/contract"
@@ -218,6 +220,32 @@ func gateWaitsForPods(t *testing.T, f *fixture, url string) {
 	if got := f.rd().Status.LastGood.Image; got != v2 {
 		t.Errorf("%s is the last good version", got)
 	}
+}
+
+// gateWaitsForNodes: a pod that has no node to run on is not the revision's
+// fault, and the version before it would have none either.
+func gateWaitsForNodes(t *testing.T, f *fixture, url string) {
+	t.Helper()
+	f.baseline(url, jobHealthy)
+	f.gating(gated(v1alpha1.OnNoDataPause))
+	set := &appsv1.ReplicaSet{}
+	f.must(f.client.Get(t.Context(), client.ObjectKey{Namespace: f.key.Namespace, Name: youngPods}, set))
+	waiting := f.pod(set, youngPods+"-ccccc", "")
+	f.answering(1)
+	f.reconcile()
+	f.now = f.now.Add(20 * time.Minute)
+	f.reconcile()
+	f.wantPhase(v1alpha1.PhaseDegraded)
+	f.wantReady(metav1.ConditionFalse, v1alpha1.ReasonPodsUnavailable)
+	message := f.want(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonPodsUnavailable)
+	if next := f.wantQuiet(); next <= 0 || !strings.Contains(message, "1 of 2 pods answer, and the others have no node to run on") {
+		t.Errorf("it says %s, and looks again after %s", message, next)
+	}
+	// On a node it answers no more than before.
+	f.must(f.client.Delete(t.Context(), waiting, client.GracePeriodSeconds(0)))
+	f.pod(set, youngPods+"-ddddd", "node")
+	f.reconcile()
+	f.want(v1alpha1.ConditionGatePassed, metav1.ConditionFalse, v1alpha1.ReasonPodsUnavailable)
 }
 
 // gateSeesPodsComeAndGo: pods that answer now and then do not wear the gate
