@@ -173,6 +173,7 @@ func TestOutage_AlertFloodFromFlagOff(t *testing.T) {
 // hurried has Prometheus and Alertmanager read what changed, whenever want is
 // not yet so.
 func hurried(t *testing.T, want func() error) func() error {
+	t.Helper()
 	return func() error {
 		err := want()
 		if err == nil {

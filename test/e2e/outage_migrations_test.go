@@ -54,7 +54,12 @@ func TestOutage_UnverifiedMigrations(t *testing.T) {
 	waitCondition(t, "rd/"+app, "Ready", "True")
 
 	// What the newest migration makes is there already, as somebody's own work.
-	before = podNames(t, app)
+	eventually(t, time.Minute, func() error { // the pods before have gone
+		if before = podNames(t, app); len(strings.Fields(before)) != 2 {
+			return fmt.Errorf("the pods are %s", before)
+		}
+		return nil
+	})
 	newest := sql("select max(version_id) from goose_db_version")
 	sql("delete from goose_db_version where version_id = " + newest)
 	kubectl(t, "patch", "rd/"+app, "--type=merge", "-p", `{"spec":{"database":{"poolSize":8}}}`)
