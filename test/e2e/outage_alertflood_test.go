@@ -39,7 +39,7 @@ spec:
     critical: {below: "0.5", for: 1s, alert: UnguardedCritical}
   routing:
     smtp: {useGlobal: true}
-    groupWait: 5s
+    groupWait: 20s
     groupInterval: 10s
     receivers:
     - {name: guarded, match: {threshold: guarded}, email: [guarded@example.com]}
