@@ -73,6 +73,7 @@ func newBilling() *billing {
 		b.payments.WithLabelValues(status, "invoice")
 		b.payments.WithLabelValues(status, "card")
 	}
+	b.paymentTook.WithLabelValues("card")
 	for _, kind := range webhookTypes {
 		b.received.WithLabelValues(kind, "success", "")
 		b.processed.WithLabelValues(kind, "success")

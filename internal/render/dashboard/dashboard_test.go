@@ -385,7 +385,7 @@ func TestSamplesHaveTheOwnersPanels(t *testing.T) {
 	for name, want := range map[string][]string{
 		"billing": {
 			"timeseries Subscriptions created an hour", "gauge Payments of 24 h that succeeded", "piechart Revenue in 24 h by plan",
-			"timeseries Payments, until their effects are stored", "timeseries Fixes an hour by plan", "bargauge From signing up to paying, 30 days",
+			"timeseries Payments", "timeseries Payments, until their effects are stored", "timeseries Fixes an hour by plan", "bargauge From signing up to paying, 30 days",
 			"table Failed invoices in 24 h by failure code", "stat Subscription cancellations",
 			"stat Subscriptions that are active", "stat Credits in 24 h",
 		},
