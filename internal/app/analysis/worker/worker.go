@@ -102,6 +102,7 @@ func Main(r io.Reader, w io.Writer) error {
 		return syntax.ErrNoParser
 	}
 	debug.SetMemoryLimit(memoryLimit)
+	debug.SetGCPercent(judge.GCPercent)
 	if err := limitData(dataLimit); err != nil {
 		return fmt.Errorf("limiting the memory: %w", err)
 	}
