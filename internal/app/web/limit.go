@@ -16,7 +16,6 @@ import (
 const (
 	actionRequest         = "api_request"
 	actionTestIntegration = "test_integration"
-	actionASTAnalysis     = "ast_analysis"
 	actionUsageReport     = "usage_report"
 )
 
@@ -24,7 +23,7 @@ const (
 const DefaultRequestsPerMinute = 500
 
 var actionLimits = map[string]int{
-	actionTestIntegration: 100, actionASTAnalysis: 100, actionUsageReport: 100,
+	actionTestIntegration: 100, actionUsageReport: 100,
 }
 
 // limitRequest counts an authenticated request and tells the client what is

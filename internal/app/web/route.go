@@ -17,7 +17,7 @@ var aliases = map[string]string{"/api/v1/ast/validate": "/api/v1/vulnerabilities
 // actions are the routes whose action dashboards ask for by name; any other's
 // is the id of its operation.
 var actions = map[string]string{
-	"/api/v1/vulnerabilities/validate": "validate", "/api/v1/ast/analyze": "ast_analyze",
+	"/api/v1/vulnerabilities/validate": "validate",
 	"/api/v1/test-integration/analyze": "analyze", "/api/v1/test-integration/naming": "naming",
 	"/api/v1/test-integration/generate": "generate", stripePath: "stripe",
 }
