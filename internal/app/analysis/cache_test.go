@@ -77,3 +77,31 @@ func TestACrashCostsOneFile(t *testing.T) {
 		}
 	}
 }
+
+// late is a runner that runs out of time at the first try.
+type late struct{ tries int }
+
+func (l *late) Do(_ context.Context, job *worker.Job) (worker.Result, error) {
+	l.tries++
+	if l.tries == 1 {
+		return worker.Result{Verdicts: []judge.Verdict{judge.NotJudged(job.Findings[0], "the file's other findings took too long")}}, nil
+	}
+	return worker.Run(job), nil
+}
+
+func TestWantOfTimeIsNotKept(t *testing.T) {
+	s := New(&late{}, NewCache(10, time.Minute, time.Now))
+	in := Validation{
+		Files:    map[string]string{"a.js": "eval(req.body.x)"},
+		Findings: []Finding{{Finding: judge.Finding{Type: "eval", File: "a.js", Line: 1, Code: "eval(req.body.x)"}}},
+	}
+	for i, want := range []struct {
+		confidence float64
+		cached     bool
+	}{{0.4, false}, {0.95, false}, {0.95, true}} {
+		got, _, err := s.Validate(t.Context(), in)
+		if err != nil || got[0].Confidence != want.confidence || got[0].FromCache != want.cached {
+			t.Errorf("try %d: %v, %+v", i, err, got)
+		}
+	}
+}

@@ -136,7 +136,9 @@ func (s *Service) judgeFile(ctx context.Context, in Validation, file string, at 
 	}
 	for n, i := range at {
 		out[i].Verdict = result.Verdicts[n]
-		s.cache.Put(keys[i], result.Verdicts[n])
+		if !result.Verdicts[n].Unjudged {
+			s.cache.Put(keys[i], result.Verdicts[n])
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@
 package judge
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -47,6 +48,8 @@ type Verdict struct {
 	Confidence float64  `json:"confidence"`
 	Reason     string   `json:"reason"`
 	Context    *Context `json:"astContext,omitempty"`
+	// Unjudged says that time ran out: another try may do better.
+	Unjudged bool `json:"unjudged,omitempty"`
 }
 
 // Bases of the confidence, before it is scaled by sanitising and by the path.
@@ -109,7 +112,7 @@ func (f *File) judge(in Finding, class PathClass) Verdict {
 	context := &Context{FileClassification: class}
 	if f.err != nil {
 		context.TaintLevel, context.TaintConfidence = 4, baseUnknown
-		return Verdict{Valid: true, Confidence: baseUnknown, Reason: "Not judged: " + f.err.Error(), Context: context}
+		return Verdict{Valid: true, Confidence: baseUnknown, Reason: "Not judged: " + f.err.Error(), Context: context, Unjudged: errors.Is(f.err, syntax.ErrTooLong)}
 	}
 	p := f.place(in)
 	context.EnclosingFunction = f.enclosing(p)
@@ -186,7 +189,7 @@ func NotJudged(in Finding, why string) Verdict {
 	class := ClassOf(in.File)
 	v := Verdict{
 		Valid: true, Confidence: baseUnknown * class.Multiplier(), Reason: "Not judged: " + why,
-		Context: &Context{FileClassification: class, TaintLevel: 4, TaintConfidence: baseUnknown},
+		Context: &Context{FileClassification: class, TaintLevel: 4, TaintConfidence: baseUnknown}, Unjudged: true,
 	}
 	if class.filters(v.Confidence) {
 		v.Valid = false
