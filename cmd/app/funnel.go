@@ -20,8 +20,8 @@ func (p *program) funnel(ctx context.Context, args []string) error {
 	questions := map[string]func(context.Context, []string) error{
 		"summary": p.funnelSummary, "daily": p.funnelDaily, "ordered": p.funnelOrdered, "timing": p.funnelTiming,
 		"drop-off": p.funnelDropOff, "cohorts": p.funnelCohorts, "sources": p.funnelSources, "journeys": p.funnelJourneys,
-		"export": p.funnelExport,
-		"days":   p.funnelDaily, // its name before there were others
+		"export": p.funnelExport, "dead-letters": p.funnelDeadLetters,
+		"days": p.funnelDaily, // its name before there were others
 	}
 	name := strings.Join(args[:min(1, len(args))], "")
 	ask, ok := questions[name]

@@ -60,6 +60,8 @@ const usage = `usage: app COMMAND [flags]
   funnel sources   tell what comes of each source or campaign
   funnel journeys  list the way of each customer
   funnel export    write events as CSV or Parquet
+  funnel dead-letters list, funnel dead-letters replay
+                   list the events that the database refused, or try them again
   flags catalog    print the flags that this build knows, with a digest
   flags lint       check flags files and manifests against them
   flags diff       say what would change between two flags files

@@ -56,7 +56,7 @@ func (p *program) upkeepOnce(ctx context.Context, s *parts, log *slog.Logger) er
 		s.subscriptions(subscriptions)
 	}
 	return errors.Join(err, parkedErr, subscriptionsErr, s.store.ForgetExpired(ctx), s.store.RelinkVisits(ctx, p.now()), s.store.RollUp(ctx, p.now(), dayFresh),
-		s.store.Reconcile(ctx), p.partitions(ctx, s, log), s.store.Forget(ctx), s.store.ForgetSalts(ctx), s.watch(ctx))
+		s.store.Reconcile(ctx), p.partitions(ctx, s, log), s.store.Forget(ctx), s.store.ForgetSalts(ctx), s.store.ForgetErased(ctx), s.watch(ctx))
 }
 
 // partitions makes the months ahead, and retires the oldest by policy.

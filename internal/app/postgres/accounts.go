@@ -243,8 +243,8 @@ func (s *Store) Erase(ctx context.Context, id int64) error {
 		if err := q.DeleteBillingEventsOfCustomer(ctx, id); err != nil {
 			return fmt.Errorf("erasing billing events: %w", err)
 		}
-		if err := q.DeleteVisitsOfCustomer(ctx, id); err != nil {
-			return fmt.Errorf("erasing visits: %w", err)
+		if err := eraseVisitors(ctx, tx, id); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, "DELETE FROM river.river_job WHERE args->>'customer_id' = $1::bigint::text", id); err != nil {
 			return fmt.Errorf("erasing jobs: %w", err)

@@ -40,7 +40,15 @@ func (s *Store) ApplySuspect(ctx context.Context, batch app.Batch) (app.Tally, e
 func (s *Store) Bury(ctx context.Context, batch app.Batch, reason error) (app.Tally, error) {
 	return s.apply(ctx, []app.Batch{{Source: batch.Source, Number: batch.Number, Total: batch.Total}},
 		func(ctx context.Context, tx pgx.Tx, _ app.SourceID, _ []app.Event, done app.Tally) error {
+			gone, err := readErased(ctx, tx)
+			if err != nil {
+				return err
+			}
 			for i := range batch.Events {
+				if gone.has(&batch.Events[i]) {
+					done.Add(batch.Events[i].Type, app.OutcomeDroppedOrphaned, 1)
+					continue
+				}
 				if err := bury(ctx, tx, batch.Source, &batch.Events[i], reason); err != nil {
 					return err
 				}
@@ -82,6 +90,7 @@ type application struct {
 	tx     pgx.Tx
 	q      *db.Queries
 	insert inserter
+	gone   erased
 }
 
 func (a *application) run(ctx context.Context, batches []app.Batch) (app.Tally, error) {
@@ -89,6 +98,9 @@ func (a *application) run(ctx context.Context, batches []app.Batch) (app.Tally, 
 	fresh, err := settleBatches(ctx, a.q, batches)
 	if err != nil || len(fresh) == 0 {
 		return total, err
+	}
+	if a.gone, err = readErased(ctx, a.tx); err != nil {
+		return nil, err
 	}
 	repeated, err := claimKeys(ctx, a.q, fresh)
 	if err != nil {
@@ -127,6 +139,8 @@ func (a *application) group(
 			switch {
 			case repeated[e.ID]:
 				done.Add(e.Type, app.OutcomeDeduplicated, 1)
+			case a.gone.has(&e):
+				done.Add(e.Type, app.OutcomeDroppedOrphaned, 1)
 			case e.Type == app.EventAnalytics:
 				analytics = append(analytics, e)
 			case e.Type == app.EventAPICall:

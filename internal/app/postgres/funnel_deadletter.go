@@ -42,6 +42,7 @@ func bury(ctx context.Context, tx pgx.Tx, source app.SourceID, e *app.Event, rea
 	}
 	return buryAs(ctx, tx, db.InsertDeadLetterParams{
 		Source: pgUUID(source), EventID: pgID(e.ID), EventType: string(e.Type), Reason: deathReason(reason), Payload: payload,
+		CustomerID: e.CustomerID, VisitorID: app.Clip(e.Touch.VisitorID, 255),
 	})
 }
 
@@ -52,6 +53,7 @@ func buryCalls(ctx context.Context, tx pgx.Tx, source app.SourceID, c app.Calls,
 	}
 	return buryAs(ctx, tx, db.InsertDeadLetterParams{
 		Source: pgUUID(source), EventType: string(app.EventAPICall), Reason: deathReason(reason), Payload: payload,
+		CustomerID: c.CustomerID,
 	})
 }
 

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -106,3 +107,5 @@ func view(visitor string, at time.Time, utm app.UTM) app.Event {
 		Touch: app.Touch{VisitorID: visitor, SessionID: "s", Path: "/", Network: "203.0.113.0/24", UTM: utm},
 	}
 }
+
+var errRefused = errors.New("refused")

@@ -86,17 +86,6 @@ func (q *Queries) DeleteCustomer(ctx context.Context, id int64) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const deleteVisitsOfCustomer = `-- name: DeleteVisitsOfCustomer :exec
-DELETE FROM funnel_events e USING customer_journeys j
-WHERE j.customer_id = $1 AND e.customer_id IS NULL AND j.visitor_id <> '' AND e.visitor_id = j.visitor_id
-`
-
-// Page views before the signup have no customer; the browser is the same.
-func (q *Queries) DeleteVisitsOfCustomer(ctx context.Context, customerID int64) error {
-	_, err := q.db.Exec(ctx, deleteVisitsOfCustomer, customerID)
-	return err
-}
-
 const forgetAnswers = `-- name: ForgetAnswers :exec
 DELETE FROM idempotency_keys WHERE expires_at <= now()
 `

@@ -110,16 +110,18 @@ func (q *Queries) ForgetKeys(ctx context.Context, arg ForgetKeysParams) (int64, 
 }
 
 const insertDeadLetter = `-- name: InsertDeadLetter :exec
-INSERT INTO funnel_dead_letters (source, event_id, event_type, reason, payload)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO funnel_dead_letters (source, event_id, event_type, reason, payload, customer_id, visitor_id)
+VALUES ($1, $2, $3, $4, $5, nullif($6::bigint, 0), nullif($7::text, ''))
 `
 
 type InsertDeadLetterParams struct {
-	Source    pgtype.UUID
-	EventID   pgtype.UUID
-	EventType string
-	Reason    string
-	Payload   []byte
+	Source     pgtype.UUID
+	EventID    pgtype.UUID
+	EventType  string
+	Reason     string
+	Payload    []byte
+	CustomerID int64
+	VisitorID  string
 }
 
 func (q *Queries) InsertDeadLetter(ctx context.Context, arg InsertDeadLetterParams) error {
@@ -129,6 +131,8 @@ func (q *Queries) InsertDeadLetter(ctx context.Context, arg InsertDeadLetterPara
 		arg.EventType,
 		arg.Reason,
 		arg.Payload,
+		arg.CustomerID,
+		arg.VisitorID,
 	)
 	return err
 }

@@ -169,6 +169,11 @@ type EmailVerification struct {
 	ExpiresAt  time.Time
 }
 
+type ErasedVisitor struct {
+	VisitorHash []byte
+	ErasedAt    time.Time
+}
+
 type EventKey struct {
 	Site    string
 	Key     string
@@ -206,6 +211,8 @@ type FunnelDeadLetter struct {
 	Reason     string
 	Payload    []byte
 	InsertedAt time.Time
+	CustomerID *int64
+	VisitorID  *string
 }
 
 type FunnelEvent struct {

@@ -61,11 +61,6 @@ WHERE c.id = @customer_id AND (b.customer_id = c.id
     OR b.payload->'data'->'object'->>'customer' = c.stripe_customer_id
     OR b.payload->'data'->'object'->'customer'->>'id' = c.stripe_customer_id);
 
--- name: DeleteVisitsOfCustomer :exec
--- Page views before the signup have no customer; the browser is the same.
-DELETE FROM funnel_events e USING customer_journeys j
-WHERE j.customer_id = @customer_id AND e.customer_id IS NULL AND j.visitor_id <> '' AND e.visitor_id = j.visitor_id;
-
 -- name: DeleteCustomer :execrows
 DELETE FROM customers WHERE id = @id;
 

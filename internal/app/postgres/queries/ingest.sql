@@ -49,8 +49,8 @@ FROM ingest_sources;
 SELECT reason, sum(events)::bigint AS events FROM ingest_drops GROUP BY reason ORDER BY reason;
 
 -- name: InsertDeadLetter :exec
-INSERT INTO funnel_dead_letters (source, event_id, event_type, reason, payload)
-VALUES (@source, @event_id, @event_type, @reason, @payload);
+INSERT INTO funnel_dead_letters (source, event_id, event_type, reason, payload, customer_id, visitor_id)
+VALUES (@source, @event_id, @event_type, @reason, @payload, nullif(@customer_id::bigint, 0), nullif(@visitor_id::text, ''));
 
 -- name: CountDeadLetters :one
 SELECT count(*) FROM funnel_dead_letters;
