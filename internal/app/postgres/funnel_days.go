@@ -89,11 +89,11 @@ func storeDay(ctx context.Context, q *db.Queries, day app.Period, through time.T
 	if err != nil {
 		return err
 	}
-	err = q.NumberVisitors(ctx, db.NumberVisitorsParams{Since: day.Since, Until: day.Until, Minted: minted, Through: through})
+	err = q.NumberVisitors(ctx, db.NumberVisitorsParams{Since: day.Since, Until: day.Until, Minted: minted, Through: mintedBefore(day, through)})
 	if err != nil {
 		return fmt.Errorf("numbering the visitors: %w", err)
 	}
-	rows, err := q.VisitsBetween(ctx, db.VisitsBetweenParams{Since: day.Since, Until: day.Until, Minted: minted, Through: through})
+	rows, err := q.VisitsBetween(ctx, db.VisitsBetweenParams{Since: day.Since, Until: day.Until, Minted: minted, Through: mintedBefore(day, through)})
 	if err != nil {
 		return fmt.Errorf("counting the day's visits: %w", err)
 	}
@@ -140,7 +140,7 @@ func laterThrough(ctx context.Context, q *db.Queries, day app.Period, through ti
 // storeSources stores the largest sources of a day one by one, and the others
 // together.
 func storeSources(ctx context.Context, q *db.Queries, day app.Period, minted, through time.Time) (topCounts, error) {
-	rows, err := q.SourcesBetween(ctx, db.SourcesBetweenParams{Since: day.Since, Until: day.Until, Minted: minted, Through: through})
+	rows, err := q.SourcesBetween(ctx, db.SourcesBetweenParams{Since: day.Since, Until: day.Until, Minted: minted, Through: mintedBefore(day, through)})
 	if err != nil {
 		return nil, fmt.Errorf("counting the day's sources: %w", err)
 	}

@@ -79,6 +79,19 @@ type dayVisits struct {
 	live   time.Time
 }
 
+// lateMost is how much later than it happened a visit may be taken: collectors
+// accept what is three days old.
+const lateMost = 72*time.Hour + 2*idSlack
+
+// mintedBefore bounds the ids of what happened on a day, so that no month is read
+// that cannot have any of it.
+func mintedBefore(day app.Period, through time.Time) time.Time {
+	if last := day.Until.Add(lateMost); last.Before(through) {
+		return last
+	}
+	return through
+}
+
 // ever is later than any event.
 var ever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -136,7 +149,7 @@ func planDay(day app.Period, state db.DaysStateRow) (dayVisits, error) {
 func noted(state db.DaysStateRow) bool { return state.Noted.Unix() != 0 }
 
 func (d *dayVisits) readLive(ctx context.Context, q *db.Queries) error {
-	rows, err := q.VisitsBetween(ctx, db.VisitsBetweenParams{Since: d.day.Since, Until: d.day.Until, Minted: d.live, Through: ever})
+	rows, err := q.VisitsBetween(ctx, db.VisitsBetweenParams{Since: d.day.Since, Until: d.day.Until, Minted: d.live, Through: mintedBefore(d.day, ever)})
 	if err != nil {
 		return fmt.Errorf("counting visits: %w", err)
 	}
@@ -167,7 +180,7 @@ func readSources(ctx context.Context, q *db.Queries, days []dayVisits) (topCount
 		if d.live.IsZero() {
 			continue
 		}
-		rows, err := q.SourcesBetween(ctx, db.SourcesBetweenParams{Since: d.day.Since, Until: d.day.Until, Minted: d.live, Through: ever})
+		rows, err := q.SourcesBetween(ctx, db.SourcesBetweenParams{Since: d.day.Since, Until: d.day.Until, Minted: d.live, Through: mintedBefore(d.day, ever)})
 		if err != nil {
 			return nil, fmt.Errorf("counting sources: %w", err)
 		}
