@@ -46,7 +46,8 @@ func (s *Store) Ordered(ctx context.Context, question app.FunnelQuestion, now ti
 func orderedFromVisit(ctx context.Context, q *db.Queries, answer *app.FunnelAnswer) error {
 	period := answer.Question.Period
 	customers, err := q.CustomersFromVisit(ctx, db.CustomersFromVisitParams{
-		Seconds: answer.Question.Window.Seconds(), Since: period.Since, Until: period.Until, Oldest: period.Since.Add(-idSlack),
+		Seconds: answer.Question.Window.Seconds(), Since: period.Since, Until: period.Until,
+		Oldest: period.Since.Add(-idSlack), Latest: period.Until.Add(lateMost),
 	})
 	if err != nil {
 		return fmt.Errorf("customers: %w", err)

@@ -138,7 +138,7 @@ WITH entered AS (
         FROM funnel_events e
         WHERE e.visitor_id = k.visitor_id AND e.event_type = 'page_view'
             AND e.occurred_at >= $2::timestamptz AND e.occurred_at < $3::timestamptz
-            AND e.id >= lowest_uuid_at($4::timestamptz)
+            AND e.id >= lowest_uuid_at($4::timestamptz) AND e.id < lowest_uuid_at($5::timestamptz)
             AND e.occurred_at > k.since_at AND e.occurred_at <= k.until_at
     ) v
     WHERE v.visits > 0
@@ -160,6 +160,7 @@ type CustomersFromVisitParams struct {
 	Since   time.Time
 	Until   time.Time
 	Oldest  time.Time
+	Latest  time.Time
 }
 
 type CustomersFromVisitRow struct {
@@ -180,6 +181,7 @@ func (q *Queries) CustomersFromVisit(ctx context.Context, arg CustomersFromVisit
 		arg.Since,
 		arg.Until,
 		arg.Oldest,
+		arg.Latest,
 	)
 	var i CustomersFromVisitRow
 	err := row.Scan(

@@ -10,7 +10,7 @@ WITH entered AS (
         FROM funnel_events e
         WHERE e.visitor_id = k.visitor_id AND e.event_type = 'page_view'
             AND e.occurred_at >= @since::timestamptz AND e.occurred_at < @until::timestamptz
-            AND e.id >= lowest_uuid_at(@oldest::timestamptz)
+            AND e.id >= lowest_uuid_at(@oldest::timestamptz) AND e.id < lowest_uuid_at(@latest::timestamptz)
             AND e.occurred_at > k.since_at AND e.occurred_at <= k.until_at
     ) v
     WHERE v.visits > 0
