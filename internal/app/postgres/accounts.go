@@ -235,6 +235,9 @@ func (s *Store) Erase(ctx context.Context, id int64) error {
 	defer cancel()
 	return classify(s.inTx(ctx, func(tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
+		if err := lockWriters(ctx, tx); err != nil {
+			return err
+		}
 		if _, err := q.LockCustomer(ctx, id); errors.Is(err, pgx.ErrNoRows) {
 			return noCustomer()
 		} else if err != nil {

@@ -53,14 +53,20 @@ func readErased(ctx context.Context, tx pgx.Tx) (erased, error) {
 	return gone, nil
 }
 
+// lockWriters waits for the writers that are at it, and holds up others. It
+// comes before any other lock: writers take theirs on customers after it too.
+func lockWriters(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", eraseLock); err != nil {
+		return fmt.Errorf("locking out writers: %w", err)
+	}
+	return nil
+}
+
 // eraseVisitors deletes what the browsers of a customer left: visits before the
 // signup have no customer, what they reported to /api/track neither, and the
 // database may have refused some. What still waits in a spool is dropped as it
 // arrives.
 func eraseVisitors(ctx context.Context, tx pgx.Tx, customerID int64) error {
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", eraseLock); err != nil {
-		return fmt.Errorf("locking out writers: %w", err)
-	}
 	const visitors = `(SELECT visitor_id FROM customer_journeys WHERE customer_id = $1 AND visitor_id <> ''
 		UNION SELECT visitor_id FROM identity_links WHERE customer_id = $1)`
 	for _, statement := range []struct{ about, sql string }{
