@@ -56,18 +56,33 @@ func orderedFromVisit(ctx context.Context, q *db.Queries, answer *app.FunnelAnsw
 	if err != nil {
 		return err
 	}
-	numbers, err := q.LinkedNumbers(ctx)
+	links, err := q.Links(ctx, period.Since)
 	if err != nil {
 		return fmt.Errorf("the browsers of customers: %w", err)
 	}
-	linked := roaring.New()
-	for _, n := range numbers {
-		linked.Add(uint32(n)) //nolint:gosec // an integer column
-	}
-	strangers := join(days).strangers(linked)
+	strangers, early := count(join(days), links)
+	customers.Visit += early
+	customers.ReturningCustomers += early
 	answer.Persons = []int64{strangers + customers.Visit, customers.Signup, customers.ApiKey, customers.Activation, customers.Retention}
 	answer.Returning, answer.Unseen = customers.ReturningCustomers, customers.Unseen
 	return nil
+}
+
+// count counts the browsers of strangers, and the customers of early links, in
+// visits.
+func count(seen *visits, links []db.LinksRow) (strangers, early int64) {
+	linked, customers := roaring.New(), map[int64]bool{}
+	for _, l := range links {
+		_, other := seen.others[l.Visitor.Bytes]
+		known := l.Number > 0 && seen.numbered.Contains(uint32(l.Number)) //nolint:gosec // an integer column
+		if l.Number > 0 {
+			linked.Add(uint32(l.Number)) //nolint:gosec // as above
+		}
+		if l.Early && (other || known) {
+			customers[l.CustomerID] = true
+		}
+	}
+	return seen.strangers(linked), int64(len(customers))
 }
 
 func orderedFromStage(ctx context.Context, q *db.Queries, answer *app.FunnelAnswer) error {

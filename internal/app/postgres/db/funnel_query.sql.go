@@ -141,7 +141,8 @@ WITH entered AS (
             AND e.id >= lowest_uuid_at($4::timestamptz) AND e.id < lowest_uuid_at($5::timestamptz)
             AND e.occurred_at > k.since_at AND e.occurred_at <= k.until_at
     ) v
-    WHERE v.visits > 0
+    WHERE v.visits > 0 AND (j.signup_at IS NULL OR j.signup_at >= $2::timestamptz OR j.customer_id IN (
+        SELECT s.customer_id FROM funnel_links s WHERE s.since_at > '-infinity' OR s.until_at < 'infinity'))
     GROUP BY j.customer_id, j.signup_at, j.api_key_at, j.activation_at, j.retention_at
 )
 SELECT count(*) AS visit,
@@ -174,7 +175,8 @@ type CustomersFromVisitRow struct {
 }
 
 // How far customers came within the window from a visit in the period. Of all
-// visits of one person, the last before the signup leaves most time.
+// visits of one person, the last before the signup leaves most time. Who signed
+// up before the period by a browser of nobody else is counted by its set.
 func (q *Queries) CustomersFromVisit(ctx context.Context, arg CustomersFromVisitParams) (CustomersFromVisitRow, error) {
 	row := q.db.QueryRow(ctx, customersFromVisit,
 		arg.Seconds,

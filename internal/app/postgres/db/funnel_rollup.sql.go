@@ -182,23 +182,43 @@ func (q *Queries) ForgetSources(ctx context.Context, day time.Time) error {
 	return err
 }
 
-const linkedNumbers = `-- name: LinkedNumbers :many
-SELECT v.number::bigint AS number FROM identity_links l JOIN funnel_visitors v ON v.visitor = md5(l.visitor_id)::uuid
+const links = `-- name: Links :many
+SELECT k.customer_id, md5(k.visitor_id)::uuid AS visitor, coalesce(v.number, 0)::bigint AS number,
+    coalesce(j.signup_at < $1::timestamptz AND m.customer_id IS NULL, false)::bool AS early
+FROM identity_links k
+LEFT JOIN funnel_journeys j ON j.customer_id = k.customer_id
+LEFT JOIN (SELECT DISTINCT s.customer_id FROM funnel_links s WHERE s.since_at > '-infinity' OR s.until_at < 'infinity') m
+    ON m.customer_id = k.customer_id
+LEFT JOIN funnel_visitors v ON v.visitor = md5(k.visitor_id)::uuid
 `
 
-func (q *Queries) LinkedNumbers(ctx context.Context) ([]int64, error) {
-	rows, err := q.db.Query(ctx, linkedNumbers)
+type LinksRow struct {
+	CustomerID int64
+	Visitor    pgtype.UUID
+	Number     int64
+	Early      bool
+}
+
+// The browsers of customers, and whether all visits of the customer in a period
+// are after the signup, and by browsers of nobody else.
+func (q *Queries) Links(ctx context.Context, since time.Time) ([]LinksRow, error) {
+	rows, err := q.db.Query(ctx, links, since)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []int64
+	var items []LinksRow
 	for rows.Next() {
-		var number int64
-		if err := rows.Scan(&number); err != nil {
+		var i LinksRow
+		if err := rows.Scan(
+			&i.CustomerID,
+			&i.Visitor,
+			&i.Number,
+			&i.Early,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, number)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

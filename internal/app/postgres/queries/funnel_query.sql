@@ -1,6 +1,7 @@
 -- name: CustomersFromVisit :one
 -- How far customers came within the window from a visit in the period. Of all
--- visits of one person, the last before the signup leaves most time.
+-- visits of one person, the last before the signup leaves most time. Who signed
+-- up before the period by a browser of nobody else is counted by its set.
 WITH entered AS (
     SELECT j.customer_id, max(v.before_signup) AS entry, j.signup_at, j.api_key_at, j.activation_at, j.retention_at
     FROM funnel_links k
@@ -13,7 +14,8 @@ WITH entered AS (
             AND e.id >= lowest_uuid_at(@oldest::timestamptz) AND e.id < lowest_uuid_at(@latest::timestamptz)
             AND e.occurred_at > k.since_at AND e.occurred_at <= k.until_at
     ) v
-    WHERE v.visits > 0
+    WHERE v.visits > 0 AND (j.signup_at IS NULL OR j.signup_at >= @since::timestamptz OR j.customer_id IN (
+        SELECT s.customer_id FROM funnel_links s WHERE s.since_at > '-infinity' OR s.until_at < 'infinity'))
     GROUP BY j.customer_id, j.signup_at, j.api_key_at, j.activation_at, j.retention_at
 )
 SELECT count(*) AS visit,

@@ -60,8 +60,16 @@ SELECT 'retention', (j.second_api_call_at AT TIME ZONE 'UTC')::date, count(*) FR
 WHERE j.second_api_call_at >= @since::timestamptz AND j.second_api_call_at < @until::timestamptz
     AND NOT EXISTS (SELECT FROM customers c WHERE c.id = j.customer_id AND c.internal) GROUP BY 2;
 
--- name: LinkedNumbers :many
-SELECT v.number::bigint AS number FROM identity_links l JOIN funnel_visitors v ON v.visitor = md5(l.visitor_id)::uuid;
+-- name: Links :many
+-- The browsers of customers, and whether all visits of the customer in a period
+-- are after the signup, and by browsers of nobody else.
+SELECT k.customer_id, md5(k.visitor_id)::uuid AS visitor, coalesce(v.number, 0)::bigint AS number,
+    coalesce(j.signup_at < @since::timestamptz AND m.customer_id IS NULL, false)::bool AS early
+FROM identity_links k
+LEFT JOIN funnel_journeys j ON j.customer_id = k.customer_id
+LEFT JOIN (SELECT DISTINCT s.customer_id FROM funnel_links s WHERE s.since_at > '-infinity' OR s.until_at < 'infinity') m
+    ON m.customer_id = k.customer_id
+LEFT JOIN funnel_visitors v ON v.visitor = md5(k.visitor_id)::uuid;
 
 -- name: DirtyDays :many
 -- Days that are to be stored: those with notes, and those of the months that
