@@ -23,7 +23,7 @@ func TestTestIntegration(t *testing.T) {
 	a := post(analyzePath, `{"vulnerableFile":"app/models/basket.rb","candidateTestFiles":["spec/system/login_spec.rb","spec/models/basket_spec.rb"],"framework":"rspec","more":1}`)
 	if err := json.Unmarshal([]byte(a.body), &ranked); err != nil || a.status != http.StatusOK || ranked.Recommendations[0].Score != 1.5 ||
 		ranked.Recommendations[0].Path != "spec/models/basket_spec.rb" || ranked.Fallback.Path != "spec/security/models/basket_security_spec.rb" {
-		t.Errorf("%v %d %s", err, a.status, a.body)
+		t.Errorf("%v %d %s\n%s", err, a.status, a.body, s.log)
 	}
 
 	a = post(namingPath, `{"vulnerableFile":"src/ui/cart-line.tsx","type":"stored-xss","framework":"JEST"}`)
@@ -39,14 +39,14 @@ func TestTestIntegration(t *testing.T) {
 		"testSuite":{"redTests":[{"testName":"n","testCode":"f()","attackVector":"v"}]}}`)
 	if err := json.Unmarshal([]byte(a.body), &made); err != nil || a.status != http.StatusOK || made.RequestID != "r-9" || made.Method != "ast" ||
 		!strings.Contains(made.Content, "describe('security'") {
-		t.Errorf("%v %d %s", err, a.status, a.body)
+		t.Errorf("%v %d %s\n%s", err, a.status, a.body, s.log)
 	}
 	if diff := cmp.Diff(&insert.Point{Line: 4, Strategy: "after_last_it_block", Parent: "describe_block"}, made.Point); diff != "" {
 		t.Error(diff)
 	}
 	a = post(generatePath, `{"targetFileContent":"","framework":"pytest","language":"python","testSuite":{"redTests":[{"testName":"n","testCode":"assert 1","attackVector":"v"}]}}`)
 	if !strings.Contains(a.body, `"insertionPoint":null`) || !strings.Contains(a.body, `"method":"append"`) || !strings.Contains(a.body, "test-int-") {
-		t.Errorf("%d %s", a.status, a.body)
+		t.Errorf("%d %s\n%s", a.status, a.body, s.log)
 	}
 }
 

@@ -109,14 +109,14 @@ type process struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	out    *bufio.Reader
-	stderr *tail
+	stderr *excerpt
 	jobs   int
 }
 
 func start(o Options) (*process, error) {
 	cmd := exec.Command(o.Command, o.Args...) //nolint:gosec,noctx // the program itself; it ends when its input does
 	cmd.Env = append([]string{}, o.Env...)
-	w := &process{cmd: cmd, stderr: &tail{}}
+	w := &process{cmd: cmd, stderr: &excerpt{}}
 	cmd.Stderr = w.stderr
 	var err error
 	if w.in, err = cmd.StdinPipe(); err != nil {
@@ -158,27 +158,31 @@ func (w *process) stop() {
 	_ = w.cmd.Wait()
 }
 
-// tail keeps the end of what a worker complains.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
+// excerpt keeps the beginning and the end of what a worker complains: a crash
+// of Go says what happened first, and then shows every goroutine.
+type excerpt struct {
+	mu         sync.Mutex
+	head, tail []byte
 }
 
-const tailBytes = 2000
+// excerptBytes is how much is kept of each.
+const excerptBytes = 1000
 
 // Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if over := len(t.text) - tailBytes; over > 0 {
-		t.text = t.text[over:]
+func (e *excerpt) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	room := min(excerptBytes-len(e.head), len(p))
+	e.head = append(e.head, p[:room]...)
+	e.tail = append(e.tail, p[room:]...)
+	if over := len(e.tail) - excerptBytes; over > 0 {
+		e.tail = e.tail[over:]
 	}
 	return len(p), nil
 }
 
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.text)
+func (e *excerpt) String() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return string(e.head) + string(e.tail)
 }

@@ -103,8 +103,10 @@ func Main(r io.Reader, w io.Writer) error {
 	}
 	debug.SetMemoryLimit(memoryLimit)
 	debug.SetGCPercent(judge.GCPercent)
-	if err := limitData(dataLimit); err != nil {
-		return fmt.Errorf("limiting the memory: %w", err)
+	if !raced {
+		if err := limitData(dataLimit); err != nil {
+			return fmt.Errorf("limiting the memory: %w", err)
+		}
 	}
 	in := bufio.NewReaderSize(r, 64<<10)
 	for {
