@@ -133,6 +133,9 @@ func (s *scope) withLastGood(last []alerts.Group) []alerts.Group {
 		if at := slices.IndexFunc(s.rendered.Groups, named); at >= 0 {
 			groups = append(groups, s.rendered.Groups[at])
 		} else if at := slices.IndexFunc(last, named); at >= 0 {
+			if s.baseline.Spec.Suspend || s.baseline.Spec.Thresholds[i].Suspend {
+				last[at].Rules = slices.DeleteFunc(last[at].Rules, func(rule alerts.Rule) bool { return rule.Alert != "" })
+			}
 			groups = append(groups, last[at])
 			s.kept[last[at].Name] = true
 		}

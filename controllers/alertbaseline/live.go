@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
@@ -30,9 +31,12 @@ type liveRule struct {
 	query                string
 	// threshold and severity of an alert.
 	threshold, severity string
-	state               string
-	lastError           string
-	failed              bool
+	// labels of an alert, and how long it is pending.
+	labels    map[string]string
+	pending   time.Duration
+	state     string
+	lastError string
+	failed    bool
 }
 
 // rulesOf finds the rules of a baseline among all of a Prometheus: by their
@@ -52,6 +56,7 @@ func rulesOf(baseline *v1alpha1.AlertBaseline, groups []promv1.RuleGroup) []live
 				}
 				all = append(all, liveRule{
 					group: groups[i].Name, alert: rule.Name, query: rule.Query, threshold: labels["threshold"], severity: labels["severity"],
+					labels: labels, pending: time.Duration(rule.Duration * float64(time.Second)),
 					state: rule.State, lastError: rule.LastError, failed: rule.Health == promv1.RuleHealthBad,
 				})
 			case promv1.RecordingRule:

@@ -117,7 +117,7 @@ func (m *monitor) write(t *testing.T, text string) {
 }
 
 // load gives Prometheus the groups that are in the cluster, as its operator
-// would; only faster, and with a `for` that a test can wait for.
+// would; only faster.
 func (m *monitor) load(c *cluster, name string) {
 	c.tb.Helper()
 	t := c.tb.(*testing.T)
@@ -128,11 +128,6 @@ func (m *monitor) load(c *cluster, name string) {
 	groups := decodeGroups(rule, "")
 	for i := range groups {
 		groups[i].Interval = "500ms"
-		for j := range groups[i].Rules {
-			if groups[i].Rules[j].Alert != "" {
-				groups[i].Rules[j].For = "1s"
-			}
-		}
 	}
 	raw, err := yaml.Marshal(map[string][]alerts.Group{"groups": groups})
 	if err != nil {
@@ -164,6 +159,13 @@ func (m *monitor) watched() *v1alpha1.AlertBaseline {
 	})
 	b.Spec.Thresholds[0].Critical = &v1alpha1.Level{Above: "90%", Alert: "ErrorsMany"}
 	b.Spec.Thresholds[1].Signal.Expr = "up{$selector}"
+	for i := range b.Spec.Thresholds {
+		for _, level := range []*v1alpha1.Level{b.Spec.Thresholds[i].Warning, b.Spec.Thresholds[i].Critical} {
+			if level != nil {
+				level.For = "1s" // what a test can wait for
+			}
+		}
+	}
 	b.Spec.Prometheus = &v1alpha1.MonitoringEndpoint{URL: m.url, BasicAuthSecretRef: &v1alpha1.LocalReference{Name: "login"}}
 	return b
 }

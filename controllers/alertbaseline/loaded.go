@@ -3,6 +3,9 @@ package alertbaseline
 import (
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
 	"github.com/rsolv-dev/rsolv-operator/controllers/status"
@@ -37,7 +40,7 @@ func compare(namespace string, groups []alerts.Group, rules []liveRule) comparis
 			case found == nil:
 				missing = true
 				continue
-			case promql.Normal(found.query, "namespace", namespace) != promql.Normal(rule.Expr, "namespace", namespace):
+			case !found.is(rule, namespace):
 				changed = true
 				continue
 			case found.failed && c.failing == "":
@@ -56,6 +59,30 @@ func compare(namespace string, groups []alerts.Group, rules []liveRule) comparis
 		}
 	}
 	return c
+}
+
+// is tells whether a rule runs as it is applied. Prometheus-operator may have
+// added labels.
+func (l *liveRule) is(rule *alerts.Rule, namespace string) bool {
+	if promql.Normal(l.query, "namespace", namespace) != promql.Normal(rule.Expr, "namespace", namespace) {
+		return false
+	}
+	if rule.Alert == "" {
+		return true
+	}
+	for name, value := range rule.Labels {
+		if l.labels[name] != value {
+			return false
+		}
+	}
+	pending := model.Duration(0)
+	if rule.For != "" {
+		var err error
+		if pending, err = model.ParseDuration(rule.For); err != nil {
+			return false
+		}
+	}
+	return l.pending == time.Duration(pending)
 }
 
 const lastErrorLimit = 300

@@ -104,7 +104,23 @@ func TestSuspend(t *testing.T) {
 	if got := c.baseline("small").Status.Alerts; got != 0 {
 		t.Errorf("%d alerts in status", got)
 	}
+	// A threshold that is wrong keeps its last good rules, and is silent all the same.
 	c.edit("small", func(b *v1alpha1.AlertBaseline) { b.Spec.Suspend, b.Spec.Thresholds[0].Suspend = false, false })
+	c.waitReady("small")
+	c.edit("small", func(b *v1alpha1.AlertBaseline) {
+		b.Spec.Thresholds[1].Suspend, b.Spec.Thresholds[1].Signal.Expr = true, "up{"
+	})
+	c.waitFor("small", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonPartiallyApplied)
+	raw, err = json.Marshal(c.content()["rule"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(raw); strings.Contains(text, `"alert":"Down"`) || !strings.Contains(text, `"alert":"Errors"`) || !strings.Contains(text, "rsolv:up:") {
+		t.Errorf("a suspended threshold that is wrong alerts, or records nothing: %s", text)
+	}
+	c.edit("small", func(b *v1alpha1.AlertBaseline) {
+		b.Spec.Thresholds[1].Suspend, b.Spec.Thresholds[1].Signal.Expr = false, "up"
+	})
 	if got := c.waitReady("small"); got != "2 alerts of 2 thresholds in place" {
 		t.Errorf("Ready says %q", got)
 	}

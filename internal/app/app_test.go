@@ -166,6 +166,7 @@ func TestIsBot(t *testing.T) {
 		"curl/8.1":                       true,
 		"Go-http-client/1.1":             true,
 		"Prometheus/2.50 blackbox-probe": true,
+		"Blackbox-Exporter/0.28.0":       true,
 		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0":                                              false,
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1": false,
 	} {

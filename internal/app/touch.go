@@ -97,9 +97,15 @@ func Network(addr netip.Addr) string {
 
 // botMarks are lower-case parts of user agents that no person's browser sends.
 var botMarks = []string{
-	"bot", "crawl", "spider", "slurp", "preview", "scan", "monitor", "probe", "headless", "lighthouse",
+	"bot", "crawl", "spider", "slurp", "preview", "scan", "monitor", "probe", "blackbox", "headless", "lighthouse",
 	"curl/", "wget/", "python", "go-http-client", "java/", "okhttp", "libwww", "httpclient", "axios",
 	"node-fetch", "facebookexternalhit", "whatsapp", "feed",
+}
+
+// IsProbe says whether a user agent is one that asks whether the app is there:
+// Prometheus' blackbox exporter, or a kubelet.
+func IsProbe(userAgent string) bool {
+	return strings.HasPrefix(userAgent, "Blackbox-Exporter/") || strings.HasPrefix(userAgent, "Blackbox Exporter/") || strings.HasPrefix(userAgent, "kube-probe/")
 }
 
 // IsBot says whether a user agent is obviously not a person's browser.

@@ -72,6 +72,9 @@ func NewAnalysis(reg prometheus.Registerer) (*Analysis, error) {
 			return nil, fmt.Errorf("registering a collector of the analysis: %w", err)
 		}
 	}
+	// A series from the start, so that a quiet hour after a restart is not taken
+	// for metrics that vanished.
+	a.executions.WithLabelValues(a.repo(""), "other", noFramework, statusOf(true))
 	return a, nil
 }
 

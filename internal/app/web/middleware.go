@@ -104,7 +104,10 @@ func (s *server) after(r *http.Request, i *info, status int, started time.Time) 
 	if uncounted[path] || quiet[path] {
 		level = slog.LevelDebug
 	}
-	if !uncounted[path] {
+	// A probe of a page is no traffic: with it, traffic would never be seen to
+	// stop.
+	probe := i.principal == nil && app.IsProbe(r.UserAgent())
+	if !uncounted[path] && !probe {
 		s.d.Metrics.ObserveHTTP(route.Method, path, route.Controller, route.Action, status, took)
 	}
 	if !s.d.Log.Enabled(r.Context(), level) && i.principal == nil {

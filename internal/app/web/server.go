@@ -26,6 +26,8 @@ import (
 // Metrics is what the server counts.
 type Metrics interface {
 	ObserveHTTP(method, path, controller, action string, status int, took time.Duration)
+	// ExpectHTTP has a route among the series before it is asked for.
+	ExpectHTTP(method, path, controller, action string)
 	// CountLimit counts a request against the limit of an action.
 	CountLimit(action string, allowed bool)
 	// CountKeyValidation counts a presented key by what became of it.
@@ -158,6 +160,8 @@ func newServer(d Deps) (*server, error) {
 	s.api = humago.New(s.mux, apiConfig(d.Version))
 	s.routes()
 	s.nameRoutes()
+	home := newRoute(http.MethodGet, "/")
+	d.Metrics.ExpectHTTP(home.Method, home.Path, home.Controller, home.Action)
 	return s, nil
 }
 

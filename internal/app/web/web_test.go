@@ -328,3 +328,40 @@ func TestAdmin(t *testing.T) {
 		t.Error("a server without its parts")
 	}
 }
+
+// A probe of a page is no traffic: with it, nobody would see that traffic has
+// stopped. That there was none is seen from the start on.
+func TestProbesAreNoTraffic(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, dbtest.URL(t), nil)
+	counted := func() (series int, requests uint64) {
+		t.Helper()
+		families, err := s.reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			if family.GetName() != contract.MetricHTTPDuration {
+				continue
+			}
+			for _, metric := range family.GetMetric() {
+				series++
+				requests += metric.GetHistogram().GetSampleCount()
+			}
+		}
+		return series, requests
+	}
+	if series, requests := counted(); series != 1 || requests != 0 {
+		t.Errorf("before anybody asked: %d series, %d requests", series, requests)
+	}
+	if a := s.get("/", "User-Agent", "Blackbox-Exporter/0.28.0"); a.status != http.StatusOK {
+		t.Fatalf("a probe is answered with %d", a.status)
+	}
+	if _, requests := counted(); requests != 0 {
+		t.Errorf("a probe is counted as %d requests", requests)
+	}
+	s.get("/", "User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0")
+	if series, requests := counted(); series != 1 || requests != 1 {
+		t.Errorf("after a visit: %d series, %d requests", series, requests)
+	}
+}
