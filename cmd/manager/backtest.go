@@ -63,7 +63,7 @@ func backtestCommand(ctx context.Context, args []string, stdin io.Reader, stdout
 		return fmt.Errorf("--prometheus: %w", err)
 	}
 	for _, baseline := range set.Baselines {
-		reports, err := backtest.Run(ctx, api, baseline, length, now, promclient.Refused)
+		reports, err := backtest.Run(ctx, api, baseline, length, now, promclient.OfTheQuery)
 		if err != nil {
 			return fmt.Errorf("asking Prometheus at %s: %s", *url, promclient.Explain(err))
 		}

@@ -123,7 +123,7 @@ func (c *calibrator) lookBack(ctx context.Context, baseline *v1alpha1.AlertBasel
 		return nil, fmt.Errorf("spec.calibrate.window: %q is no duration", baseline.Spec.Calibrate.Window)
 	}
 	now := c.clock()
-	reports, err := backtest.Run(ctx, api, baseline, window, now, promclient.Refused)
+	reports, err := backtest.Run(ctx, api, baseline, window, now, promclient.OfTheQuery)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package backtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -89,19 +90,29 @@ func StepOf(window time.Duration) time.Duration {
 	return evaluation * max(times, 1)
 }
 
+// mostSlow queries in a row are taken for slow queries; after one more it is
+// the server that is slow.
+const mostSlow = 2
+
 // Run asks about one threshold after the other, by at most three queries each
-// and never two at once. An error is one of reaching Prometheus; a
-// query that it refuses is the problem of one threshold alone.
-func Run(ctx context.Context, api API, baseline *v1alpha1.AlertBaseline, window time.Duration, now time.Time, refused func(error) bool) ([]Report, error) {
+// and never two at once. ofTheQuery says what is the problem of one threshold
+// alone, empty for an error of reaching Prometheus, with which Run ends; so it
+// does when one query after the other takes too long.
+func Run(ctx context.Context, api API, baseline *v1alpha1.AlertBaseline, window time.Duration, now time.Time, ofTheQuery func(error) string) ([]Report, error) {
 	histories, problems := alerts.Histories(baseline, now)
 	reports := make([]Report, 0, len(baseline.Spec.Thresholds))
+	inARow := 0
 	for i := range histories {
 		report, err := one(ctx, api, &histories[i], window, now)
+		if slow(err) {
+			inARow++
+		} else {
+			inARow = 0
+		}
 		if err != nil {
-			if !refused(err) {
+			if report.Problem = ofTheQuery(err); report.Problem == "" || inARow > mostSlow {
 				return nil, err
 			}
-			report.Problem = "Prometheus refuses the query: " + err.Error()
 		}
 		reports = append(reports, report)
 	}
@@ -109,6 +120,11 @@ func Run(ctx context.Context, api API, baseline *v1alpha1.AlertBaseline, window 
 		reports = append(reports, Report{Threshold: problems[i].Threshold, Problem: problems[i].Field + ": " + problems[i].What + ": " + problems[i].Fix})
 	}
 	return reports, nil
+}
+
+func slow(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // track is the history of one threshold.
@@ -119,7 +135,8 @@ type track struct {
 	begin       time.Time
 	step        time.Duration
 	steps       int
-	left        int
+	// more tells that there are series which were not looked at.
+	more bool
 }
 
 func one(ctx context.Context, api API, h *alerts.History, window time.Duration, now time.Time) (Report, error) {
@@ -153,7 +170,8 @@ func one(ctx context.Context, api API, h *alerts.History, window time.Duration, 
 
 // ask fills the steps of the window with what a query gives, series by series.
 func (t *track) ask(ctx context.Context, api API, expression string) (map[string]series, error) {
-	value, _, _, err := api.QueryRange(ctx, expression, promv1.Range{Start: t.begin, End: t.begin.Add(time.Duration(t.steps-1) * t.step), Step: t.step})
+	value, _, _, err := api.QueryRange(ctx, expression, promv1.Range{Start: t.begin, End: t.begin.Add(time.Duration(t.steps-1) * t.step), Step: t.step},
+		promv1.WithLimit(maxSeries+1))
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +182,7 @@ func (t *track) ask(ctx context.Context, api API, expression string) (map[string
 	all := map[string]series{}
 	for _, stream := range matrix {
 		if len(all) == maxSeries {
-			t.left = len(matrix) - maxSeries
+			t.more = true
 			break
 		}
 		s := make(series, t.steps)
@@ -201,8 +219,8 @@ func (t *track) report(r *Report) {
 	switch {
 	case r.Points == 0:
 		r.Problem = "there is no value to judge in the whole window"
-	case t.left > 0:
-		r.Problem = fmt.Sprintf("%d of %d series were looked at", maxSeries, maxSeries+t.left)
+	case t.more:
+		r.Problem = fmt.Sprintf("there are more than %d series; the others were not looked at", maxSeries)
 	}
 	for i := range plan.Bounds {
 		b := plan.Bounds[i]

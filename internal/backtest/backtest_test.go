@@ -2,6 +2,7 @@ package backtest_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"math"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
 	"sigs.k8s.io/yaml"
 
 	"github.com/rsolv-dev/rsolv-operator/api/v1alpha1"
@@ -92,7 +95,7 @@ func run(t *testing.T) []backtest.Report {
 	if err := yaml.UnmarshalStrict([]byte(baselineText), &baseline); err != nil {
 		t.Fatal(err)
 	}
-	reports, err := backtest.Run(t.Context(), api, &baseline, 24*time.Hour, now, promclient.Refused)
+	reports, err := backtest.Run(t.Context(), api, &baseline, 24*time.Hour, now, promclient.OfTheQuery)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +164,45 @@ func TestAgainstARealPrometheus(t *testing.T) {
 	}
 }
 
+// failing answers nothing to all queries, but an error to those with a word.
+type failing struct {
+	word string
+	err  error
+}
+
+func (f failing) QueryRange(_ context.Context, query string, _ promv1.Range, _ ...promv1.Option) (model.Value, promv1.Warnings, promv1.Infos, error) {
+	if strings.Contains(query, f.word) {
+		return nil, nil, nil, f.err
+	}
+	return model.Matrix{}, nil, nil, nil
+}
+
+// A query that is too much costs one threshold; a server that answers none costs
+// no more than a few of them.
+func TestHeavyQueries(t *testing.T) {
+	t.Parallel()
+	var baseline v1alpha1.AlertBaseline
+	if err := yaml.UnmarshalStrict([]byte(baselineText), &baseline); err != nil {
+		t.Fatal(err)
+	}
+	reports, err := backtest.Run(t.Context(), failing{"queue_length", context.DeadlineExceeded}, &baseline, time.Hour, now, promclient.OfTheQuery)
+	if err != nil || len(reports) != len(baseline.Spec.Thresholds) {
+		t.Fatalf("%d reports, %v", len(reports), err)
+	}
+	heavy := 0
+	for _, r := range reports {
+		if strings.HasPrefix(r.Problem, "it is too much for Prometheus (no answer in time)") {
+			heavy++
+		}
+	}
+	if heavy != 2 { // queue and idle
+		t.Errorf("%d thresholds are too much: %+v", heavy, reports)
+	}
+	if _, err := backtest.Run(t.Context(), failing{"", context.DeadlineExceeded}, &baseline, time.Hour, now, promclient.OfTheQuery); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a server that answers nothing: %v", err)
+	}
+}
+
 func TestUnreachablePrometheusIsAnError(t *testing.T) {
 	t.Parallel()
 	config, err := promclient.Resolve(t.Context(), &v1alpha1.MonitoringEndpoint{URL: "http://127.0.0.1:1"}, nil)
@@ -175,7 +217,7 @@ func TestUnreachablePrometheusIsAnError(t *testing.T) {
 	if err := yaml.UnmarshalStrict([]byte(baselineText), &baseline); err != nil {
 		t.Fatal(err)
 	}
-	_, err = backtest.Run(t.Context(), api, &baseline, time.Hour, now, promclient.Refused)
+	_, err = backtest.Run(t.Context(), api, &baseline, time.Hour, now, promclient.OfTheQuery)
 	if err == nil || errors.Is(err, nil) || promclient.Explain(err) != "connection refused" {
 		t.Errorf("got %v", err)
 	}

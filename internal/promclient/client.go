@@ -131,6 +131,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 // CloseIdleConnections closes what no request uses.
 func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 
+var errTooLong = fmt.Errorf("the answer is longer than %d MiB", MaxAnswer>>20)
+
 // bounded is a body that ends in an error rather than in silence when it is
 // too long.
 type bounded struct {
@@ -141,7 +143,7 @@ type bounded struct {
 // Read reads what is within the bound.
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, fmt.Errorf("the answer is longer than %d MiB", MaxAnswer>>20)
+		return 0, errTooLong
 	}
 	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
 	b.left -= n

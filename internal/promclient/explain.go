@@ -60,3 +60,19 @@ func Refused(err error) bool {
 	said, ok := errors.AsType[*promv1.Error](err)
 	return ok && (said.Type == promv1.ErrBadData || said.Type == promv1.ErrExec)
 }
+
+// OfTheQuery says what is wrong with one query, empty for an error that is one
+// of the server and would meet any other query too. A query that takes too long
+// may be either.
+func OfTheQuery(err error) string {
+	said, ok := errors.AsType[*promv1.Error](err)
+	var timeout interface{ Timeout() bool }
+	switch {
+	case Refused(err):
+		return "Prometheus refuses the query: " + err.Error()
+	case errors.Is(err, errTooLong), ok && said.Type == promv1.ErrTimeout, errors.As(err, &timeout) && timeout.Timeout():
+		return "it is too much for Prometheus (" + Explain(err) + "): keep fewer labels, or look at a shorter window"
+	default:
+		return ""
+	}
+}
