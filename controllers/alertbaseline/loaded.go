@@ -31,11 +31,11 @@ func compare(namespace string, groups []alerts.Group, rules []liveRule) comparis
 		live[key{rules[i].group, rules[i].alert, rules[i].record}] = &rules[i]
 	}
 	var c comparison
-	for i := range groups {
+	for _, group := range groups {
 		missing, changed := false, false
-		for j := range groups[i].Rules {
-			rule := &groups[i].Rules[j]
-			found := live[key{groups[i].Name, rule.Alert, rule.Record}]
+		for i := range group.Rules {
+			rule := &group.Rules[i]
+			found := live[key{group.Name, rule.Alert, rule.Record}]
 			switch {
 			case found == nil:
 				missing = true
@@ -53,9 +53,9 @@ func compare(namespace string, groups []alerts.Group, rules []liveRule) comparis
 			}
 		}
 		if missing {
-			c.missing = append(c.missing, groups[i].Name)
+			c.missing = append(c.missing, group.Name)
 		} else if changed {
-			c.changed = append(c.changed, groups[i].Name)
+			c.changed = append(c.changed, group.Name)
 		}
 	}
 	return c

@@ -58,20 +58,24 @@ func TestPresentVerdict(t *testing.T) {
 	}{
 		"missing": {latency, facts{}, "False", v1alpha1.ReasonSeriesMissing, `no series took_bucket (for "slow") with {job="rsolv",namespace="shop"}`},
 		"between": {
-			latency, facts{buckets: map[string][]float64{"took_bucket": {500, 1000}}},
+			latency,
+			facts{buckets: map[string][]float64{"took_bucket": {500, 1000}}},
 			"True", v1alpha1.ReasonBetweenBuckets, `700ms of "slow": the nearest buckets end at 500ms and 1.00s`,
 		},
 		"past the last": {
-			latency, facts{buckets: map[string][]float64{"took_bucket": {100, 500}}},
+			latency,
+			facts{buckets: map[string][]float64{"took_bucket": {100, 500}}},
 			"True", v1alpha1.ReasonBetweenBuckets, `700ms of "slow" lies past the last bucket, 500ms, so that it is never exceeded`,
 		},
 		"on a bucket": {latency, facts{buckets: map[string][]float64{"took_bucket": {500, 700}}}, "True", v1alpha1.ReasonSucceeded, "every series"},
 		"another label": {
-			failures, facts{buckets: map[string][]float64{"runs_total": nil}, labels: map[string][]string{"runs_total": {}}},
+			failures,
+			facts{buckets: map[string][]float64{"runs_total": nil}, labels: map[string][]string{"runs_total": {}}},
 			"False", v1alpha1.ReasonSeriesMissing, `"failures" counts by the label repo, which no series of runs_total has`,
 		},
 		"the label": {
-			failures, facts{buckets: map[string][]float64{"runs_total": nil}, labels: map[string][]string{"runs_total": {"repo"}}},
+			failures,
+			facts{buckets: map[string][]float64{"runs_total": nil}, labels: map[string][]string{"runs_total": {"repo"}}},
 			"True", v1alpha1.ReasonSucceeded, "every series",
 		},
 	} {
