@@ -77,6 +77,15 @@ func expressions() map[string][]unit {
 	score := func(suffix string) string {
 		return "rsolv_mitigation_trust_score_value_" + suffix + "{" + target + `,language="js"}`
 	}
+	funnel := func(name, pod string) string {
+		return "rsolv_funnel_" + name + "{" + strings.Replace(target, `pod="a"`, `pod="`+pod+`"`, 1) + "}"
+	}
+	spools := func(a, b float64) []inputLine {
+		return []inputLine{
+			held(funnel("spool_bytes", "a"), a, 1), held(funnel("spool_max_bytes", "a"), 100, 1),
+			held(funnel("spool_bytes", "b"), b, 1), held(funnel("spool_max_bytes", "b"), 100, 1),
+		}
+	}
 	return map[string][]unit{
 		"uptime": {
 			unitOf("the site is down", []inputLine{held("probe_success"+main, 0, 1)}, firing("1m30s"), firing("2m", "RSOLVMainSiteDown")),
@@ -107,6 +116,18 @@ func expressions() map[string][]unit {
 				each("rsolv_billing_credits_added_quantity_bucket{"+target+`,reason="x",le="2500"}`, 1, 1),
 				each("rsolv_billing_credits_added_quantity_bucket{"+target+`,reason="x",le="+Inf"}`, 1, 1)),
 				firing("5m"), firing("5m30s", "BillingCreditGrantAnomalyDetected")),
+		},
+		"funnel": {
+			unitOf("events are missing, says the ledger to both pods", []inputLine{held(funnel("missing_events", "a"), 3, 1), held(funnel("missing_events", "b"), 3, 1)},
+				firing("14m30s"), firing("15m", "FunnelEventsMissing")),
+			unitOf("no event is missing or astray", []inputLine{held(funnel("missing_events", "a"), 0, 1), held(funnel("stray_events", "a"), 0, 1)}, firing("1h")),
+			unitOf("events are astray", []inputLine{held(funnel("stray_events", "a"), 1, 1)}, firing("14m30s"), firing("15m", "FunnelEventsAstray")),
+			unitOf("the spool of one pod of two is over half full", spools(60, 1), firing("9m30s"), firing("10m", "FunnelSpoolFilling"), firing("1h", "FunnelSpoolFilling")),
+			unitOf("the spool of one pod of two is nearly full", spools(1, 95), firing("1m30s"), firing("2m", "FunnelSpoolFull"), firing("10m", "FunnelSpoolFull", "FunnelSpoolFilling")),
+			unitOf("both spools are nearly half full", spools(49, 49), firing("1h")),
+			unitOf("signups are left to the repair", []inputLine{each("rsolv_funnel_events_total{"+target+`,type="signup",outcome="failed"}`, 0.2, 1)},
+				firing("45m", "FunnelMilestonesFailing")),
+			unitOf("one signup is", []inputLine{{"rsolv_funnel_events_total{" + target + `,type="signup",outcome="failed"}`, "0+0x10 1+0x200"}}, firing("10m"), firing("1h")),
 		},
 		"validation": {
 			unitOf("scores of 50", ran(each(score("sum"), 50, 3), each(score("count"), 1, 3), each("rsolv_mitigation_pr_created_total{"+target+"}", 1, 3)),
