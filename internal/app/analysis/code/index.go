@@ -104,6 +104,8 @@ func (f *File) exported(name string, fn *Node) bool {
 		return !strings.HasPrefix(name, "_")
 	case syntax.Ruby:
 		return !f.privateRuby(fn)
+	case syntax.Elixir:
+		return !strings.HasPrefix(f.Tree.Slice(fn.Start, fn.End), "defp")
 	case syntax.Java, syntax.PHP:
 		head := f.Tree.Slice(fn.Start, min(fn.Body().Start, fn.End))
 		return !strings.Contains(head, "private ") && (f.Language != syntax.PHP || fn.Parent == nil || enclosingClass(fn) != nil)

@@ -32,9 +32,10 @@ type lowerer struct {
 	lang     syntax.Language
 	depth    int
 	heredocs map[uint32]uint32
-	slab     []Node  // where the next nodes come from
-	kids     []*Node // where the next lists of nodes come from
-	pending  []*Node // lists that are being made, one on the other
+	slab     []Node            // where the next nodes come from
+	kids     []*Node           // where the next lists of nodes come from
+	pending  []*Node           // lists that are being made, one on the other
+	aliases  map[string]string // of Elixir's modules, by what they are called
 }
 
 // slabSize is how many nodes are allocated at a time: a tree's end together.
@@ -149,6 +150,9 @@ func (l *lowerer) lower(n uint32) *Node {
 		return l.node(Other, n)
 	}
 	kind := l.t.Kind(n)
+	if l.lang == syntax.Elixir {
+		return l.elixir(n, kind)
+	}
 	if out, ok := l.literal(n, kind); ok {
 		return out
 	}

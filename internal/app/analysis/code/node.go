@@ -78,6 +78,27 @@ func (n *Node) Args() []*Node {
 	return n.Kids[1:]
 }
 
+// Piped says whether the first argument stands before what is called.
+func (n *Node) Piped() bool {
+	return n.Op == Call && len(n.Kids) > 1 && n.Kids[1].Start < n.Kids[0].Start
+}
+
+// firstLine is where what is handed over begins.
+func (n *Node) firstLine() int {
+	for n.Piped() {
+		n = n.Kids[1]
+	}
+	return n.Line
+}
+
+// Begin is where a node is spelled: a piped call behind its first argument.
+func (n *Node) Begin() uint32 {
+	if n.Piped() {
+		return n.Kids[0].Start
+	}
+	return n.Start
+}
+
 // Arg is the positional argument i, nil when there is none. Named arguments and
 // spreads do not count.
 func (n *Node) Arg(i int) *Node {

@@ -40,6 +40,11 @@ func (f *Flow) cleanse(n *code.Node, fr *frame) (Value, bool) {
 		chain = "." + callee.Text
 	}
 	method := n.Method()
+	if f.elixir() {
+		if v, ok := f.cleanseElixir(n, fr); ok {
+			return v, true
+		}
+	}
 	switch {
 	case n.Op == code.Call && numbers.MatchString(chain) && !f.overridden(chain) || n.Op == code.New && (chain == "Date" || chain == "ObjectId" || chain == "BigDecimal"):
 		return safe("a number or an identifier of fixed form since " + chain), true

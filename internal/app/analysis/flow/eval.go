@@ -12,7 +12,9 @@ const (
 	maxSteps = 50_000
 	maxTotal = 300_000
 	maxCalls = 8
-	maxDepth = 120
+	// maxClauses is how many definitions of one function are looked through.
+	maxClauses = 100
+	maxDepth   = 120
 )
 
 // Flow answers questions about one file.
@@ -105,6 +107,9 @@ func (f *Flow) eval(n *code.Node, fr *frame) Value {
 	case code.Pair:
 		return f.all(n.Kids, fr)
 	default:
+		if v, ok := f.branched(n, fr); ok {
+			return v
+		}
 		v := f.all(n.Kids, fr)
 		v.Text = false
 		return v
@@ -134,7 +139,7 @@ func (f *Flow) binary(n *code.Node, fr *frame) Value {
 	switch {
 	case slices.Contains(comparisons, n.Text):
 		return safe("a comparison is only true or false")
-	case n.Text == "-" || n.Text == "*" && f.File.Language != syntax.Python && f.File.Language != syntax.Ruby || n.Text == "/" && f.File.Language != syntax.Python:
+	case n.Text == "-" || n.Text == "*" && f.File.Language != syntax.Python && f.File.Language != syntax.Ruby || n.Text == "/" && f.File.Language != syntax.Python || n.Text == "+" && f.elixir():
 		return safe("arithmetic gives a number")
 	case n.Text == "&&" || n.Text == "and":
 		return f.eval(n.Kids[1], fr)
@@ -160,6 +165,9 @@ func (f *Flow) name(n *code.Node, fr *frame) Value {
 	}
 	if source, text := f.source(n); source {
 		return Value{Kind: Tainted, Source: n, Text: text, Name: n.Text}
+	}
+	if f.module(n) {
+		return Value{Kind: Constant, Text: true}
 	}
 	return f.reach(n.Text, n, fr)
 }

@@ -18,7 +18,7 @@ func (f *Flow) condition(name string, cur, p *code.Node) string {
 		return f.holds(p.Kids[0], name, true)
 	case p.Op == code.Bin && cur == p.Kids[1] && (p.Text == "||" || p.Text == "or"):
 		return f.holds(p.Kids[0], name, false)
-	case p.Op == code.Branches && cur != p.Kids[0] && p.Kids[0].Ref() == name && cur.Op == code.Block && len(cur.Kids) > 1:
+	case p.Op == code.Branches && cur != p.Kids[0] && f.subject(p.Kids[0], name) && cur.Op == code.Block && len(cur.Kids) > 1:
 		if k := cur.Kids[0]; k.Op == code.Str || k.Op == code.Num {
 			return "line " + strconv.Itoa(k.Line) + " is reached for constants alone"
 		}

@@ -17,6 +17,11 @@ func (f *Flow) tested(n *code.Node, name string, truth bool) string {
 			return why
 		}
 	}
+	if f.elixir() {
+		if why := f.testedElixir(n, name, truth); why != "" {
+			return why
+		}
+	}
 	if fn := f.helper(n); fn != nil {
 		return f.predicate(fn, n, name, truth)
 	}

@@ -10,10 +10,13 @@ import (
 // allowed.
 func (f *Flow) throwingHelper(name string, call *code.Node) string {
 	fn := f.helper(call)
-	if fn == nil || f.busy[fn] > 0 {
+	if fn == nil || f.busy[fn] > 0 || len(f.clauses(fn)) > 1 {
 		return ""
 	}
 	for i, p := range fn.Params() {
+		if p.Text == "" {
+			continue
+		}
 		if a := argument(call.Args(), p, i); a == nil || a.Chain() != name {
 			continue
 		}
@@ -35,13 +38,13 @@ func throws(n *code.Node) bool {
 
 // predicate looks into a function that tells whether its argument is allowed.
 func (f *Flow) predicate(fn, call *code.Node, name string, truth bool) string {
-	if !truth || f.busy[fn] > 0 {
+	if !truth || f.busy[fn] > 0 || len(f.clauses(fn)) > 1 {
 		return ""
 	}
 	f.busy[fn]++
 	defer func() { f.busy[fn]-- }()
 	for i, p := range fn.Params() {
-		if a := argument(call.Args(), p, i); a == nil || !f.subject(a, name) {
+		if a := argument(call.Args(), p, i); a == nil || p.Text == "" || !f.subject(a, name) {
 			continue
 		}
 		found, bad := "", false

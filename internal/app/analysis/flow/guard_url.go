@@ -12,11 +12,11 @@ func relative(all []fact, name string) bool {
 	slash, double := false, false
 	for _, k := range all {
 		m := k.expr.Method()
-		if m != "startsWith" && m != "startswith" && m != "start_with?" && m != "str_starts_with" && m != "HasPrefix" {
+		if m != "startsWith" && m != "startswith" && m != "start_with?" && m != "str_starts_with" && m != "HasPrefix" && m != "starts_with?" {
 			continue
 		}
 		subject, arg := k.expr.Receiver(), k.expr.Arg(0)
-		if m == "str_starts_with" || m == "HasPrefix" {
+		if m == "str_starts_with" || m == "HasPrefix" || m == "starts_with?" {
 			subject, arg = k.expr.Arg(0), k.expr.Arg(1)
 		}
 		if subject == nil || arg == nil || subject.Chain() != name {
@@ -48,7 +48,7 @@ func (f *Flow) subject(n *code.Node, name string) bool {
 	return (f.use == SSRF || f.use == Redirect) && f.hostOf(n, name)
 }
 
-var hostNames = []string{"hostname", "host", "netloc", "origin", "Host", "Hostname", "getHost", "getAuthority"}
+var hostNames = []string{"hostname", "host", "authority", "netloc", "origin", "Host", "Hostname", "getHost", "getAuthority"}
 
 // hostOf says whether an expression is the host of the URL in a name.
 func (f *Flow) hostOf(n *code.Node, name string) bool {

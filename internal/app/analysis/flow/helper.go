@@ -36,7 +36,13 @@ func (f *Flow) call(n *code.Node, fr *frame) Value {
 	} else if n.Op == code.Call && n.Kids[0].Op != code.Name {
 		v, first = f.eval(n.Kids[0], fr), false
 	}
+	if mapped := f.mapped(n); mapped != nil {
+		v, first = f.returned(mapped, fr), false
+	}
 	for _, a := range n.Args() {
+		if !first && a == n.Arg(0) && f.mapped(n) != nil {
+			continue // what is made of it counts
+		}
 		if a.Op == code.Func {
 			v = join(v, f.returned(a, fr))
 			continue
@@ -86,6 +92,9 @@ func (f *Flow) helper(n *code.Node) *code.Node {
 	if n.Op != code.Call {
 		return nil
 	}
+	if f.elixir() {
+		return f.clauseFor(n)
+	}
 	funcs := f.File.Funcs[n.Method()]
 	if len(funcs) != 1 {
 		return nil
@@ -130,7 +139,22 @@ func (f *Flow) through(fn, call *code.Node, fr *frame) (Value, bool) {
 	saved := f.active
 	f.active = map[string]string{}
 	defer func() { f.active = saved }()
-	v, any := f.returns(fn, &frame{fn: fn, args: call.Args(), outer: fr, depth: depthOf(fr) + 1})
+	var v Value
+	any := false
+	clauses := f.clauses(fn)
+	if len(clauses) > maxClauses {
+		return Value{Kind: Unknown}, true
+	}
+	for _, clause := range clauses {
+		cv, returned := f.returns(clause, &frame{fn: clause, args: call.Args(), outer: fr, depth: depthOf(fr) + 1})
+		switch {
+		case !returned:
+		case any:
+			v = join(v, cv)
+		default:
+			v, any = cv, true
+		}
+	}
 	if !any {
 		return v, false
 	}

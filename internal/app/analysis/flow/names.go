@@ -16,7 +16,7 @@ var (
 	}
 	capsPattern     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 	cleaningPattern = regexp.MustCompile(`(?i)sanitiz|sanitis|escape|validate|valid\b|clean|filter|purify|strip|encode|quote|safe`)
-	envPattern      = regexp.MustCompile(`^(process\.env\.|process\.env\[\]|import\.meta\.env\.|Deno\.env\.|os\.environ\[\]|os\.environ\.get|ENV\[\]|_ENV\[\]|settings\.[A-Z]|__dirname$|__FILE__$|__DIR__$|__dir__$|__file__$|import\.meta\.url|Rails\.application\.credentials|Rails\.root|Rails\.configuration)`)
+	envPattern      = regexp.MustCompile(`^(process\.env\.|process\.env\[\]|import\.meta\.env\.|Deno\.env\.|os\.environ\[\]|os\.environ\.get|ENV\[\]|_ENV\[\]|settings\.[A-Z]|__dirname$|__FILE__$|__DIR__$|__dir__$|__file__$|import\.meta\.url|Rails\.application\.credentials|Rails\.root|System\.(get_env|fetch_env!?|tmp_dir!?)|Application\.(get_env|fetch_env!?|compile_env!?|app_dir)|:code\.priv_dir|File\.cwd!?$|Rails\.configuration)`)
 	numericTypes    = regexp.MustCompile(`^\(?\s*:?\s*(int|integer|long|short|byte|float|double|bool|boolean|number|Integer|Long|Short|Double|Float|Boolean|UUID|uuid\.UUID|u?int(8|16|32|64)?|float(32|64)|BigDecimal|BigInteger|Optional\[int\]|int \| None|\?int)\s*\)?$`)
 )
 
@@ -43,7 +43,7 @@ func harmlessProperty(name string) bool {
 
 // stringMethod says whether a method gives a string whatever it is called on.
 func stringMethod(name string) bool {
-	return slices.Contains([]string{"toString", "String", "to_s", "str", "strval", "trim", "toLowerCase", "toUpperCase", "Sprintf", "format", "join", "strip", "lower", "upper", "FormValue", "getParameter", "concat", "replace", "substring", "slice"}, name)
+	return slices.Contains([]string{"toString", "String", "to_s", "to_string", "str", "strval", "trim", "toLowerCase", "toUpperCase", "Sprintf", "format", "join", "strip", "lower", "upper", "FormValue", "getParameter", "concat", "replace", "substring", "slice"}, name)
 }
 
 // pureMethod says whether the result depends on nothing but what is given.
@@ -56,7 +56,7 @@ var pureMethods = func() map[string]bool {
 		Join Trim TrimSpace ToLower ToUpper Split Replace ReplaceAll HasPrefix of asList List Set Map Array from freeze dup downcase upcase capitalize
 		compile RegExp MustCompile Compile getBytes encode decode bytes bytearray Buffer keys values entries keySet array_keys array_values tuple list set dict frozenset
 		resolve normalize basename Base Clean abspath realpath dirname Dir Path Paths get URL URI Object sorted reversed min max first last
-		path_join joinpath expand_path Error Exception fmt`) {
+		to_string to_charlist elem titlecase capitalize expand trim_leading trim_trailing path_join joinpath expand_path Error Exception fmt`) {
 		m[name] = true
 	}
 	return m
@@ -73,7 +73,7 @@ func (f *Flow) library(n *code.Node) bool {
 	if len(f.File.Assigns[chain]) == 0 && libraries.MatchString(chain) {
 		return true
 	}
-	if n.Op == code.Name && f.File.Imports[n.Text] != "" {
+	if f.module(n) || n.Op == code.Name && f.File.Imports[n.Text] != "" {
 		return true
 	}
 	r := f.Resolve(n)

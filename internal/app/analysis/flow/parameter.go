@@ -36,7 +36,7 @@ func (s *search) entry(fn *code.Node) bool {
 // closed says whether a function sees the variables around it.
 func closed(language syntax.Language, fn *code.Node) bool {
 	switch language {
-	case syntax.Ruby:
+	case syntax.Ruby, syntax.Elixir:
 		return fn.Text != "" && fn.Parent != nil && (fn.Parent.Op == code.Block || fn.Parent.Op == code.Class)
 	default:
 		return false
@@ -111,7 +111,7 @@ func (s *search) callers(fn, p *code.Node, i int, part func(*code.Node) *code.No
 		saved := s.f.active
 		s.f.active = map[string]string{}
 		for _, call := range s.f.File.Calls[fn.Text] {
-			if s.f.helper(call) != fn {
+			if !s.f.same(s.f.helper(call), fn) {
 				continue
 			}
 			if arg := argument(call.Args(), p, i); arg != nil {
@@ -172,7 +172,13 @@ func (f *Flow) callback(fn *code.Node, i int, fr *frame) (Value, bool) {
 	if call == nil || call.Op != code.Call && call.Op != code.New || call.Callee() == fn {
 		return Value{}, false
 	}
-	if r := call.Receiver(); r != nil && i == 0 {
+	r := call.Receiver()
+	if f.elixir() {
+		if r = call.Arg(0); r == fn {
+			r = nil
+		}
+	}
+	if r != nil && i == 0 {
 		v := f.eval(r, fr)
 		if v.Kind == Tainted || v.Kind == Constant && f.literal(r) {
 			return v, true

@@ -166,6 +166,15 @@ func (s *search) may(n *code.Node) {
 
 // defs adds what a statement sets, and says whether it always does.
 func (s *search) defs(n *code.Node) bool {
+	if s.f.elixir() {
+		switch n.Op {
+		case code.If: // what its blocks set is theirs
+			s.may(n.Kids[0])
+			return false
+		case code.Block, code.Try, code.Loop, code.Branches:
+			return false
+		}
+	}
 	switch n.Op {
 	case code.Func, code.Class:
 		return false

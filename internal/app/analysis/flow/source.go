@@ -34,6 +34,10 @@ var sourceRules = map[syntax.Language]sourceRule{
 		regexp.MustCompile(`\.(getParameter|getParameterValues|getParameterMap|getHeader|getHeaders|getQueryString|getCookies|getInputStream|getReader|getRequestURI|getRequestURL|getPathInfo|getServletPath|getPart|queryParams|pathParam|queryParam|formParam|getQueryParams)\(\)$`),
 		regexp.MustCompile(`.`),
 	},
+	syntax.Elixir: {
+		regexp.MustCompile(`^((conn|(Plug\.Conn\.)?fetch_(query_params|cookies)\(\))\.(params|query_params|body_params|path_params|req_headers|req_cookies|cookies|query_string|request_path|path_info|host)\b|(Plug\.Conn\.)?(get_req_header|read_body|request_url)\(\))`),
+		regexp.MustCompile(`query_string|request_path|host|req_headers|get_req_header|read_body|request_url|cookies`),
+	},
 	syntax.Go: {
 		regexp.MustCompile(`^((r|req|request|c\.Request|ctx\.Request|c\.Request\(\))\.(URL\.(Query\(\)|Path|RawQuery|RawPath|Fragment|String\(\))|FormValue\(\)|PostFormValue\(\)|Form|PostForm|MultipartForm|Header|Body|RequestURI|PathValue\(\)|Cookie\(\)|Cookies\(\)|Referer\(\)|UserAgent\(\)|Host|FormFile\(\))|mux\.Vars\(\)|chi\.URLParam\(\)|(c|ctx|e)\.(Query|Param|PostForm|DefaultQuery|QueryParam|FormValue|GetHeader|GetQuery|Params|Cookie|GetRawData|Bind|BindJSON|ShouldBindJSON|ShouldBind|BodyParser|FormParams|QueryArray|PostFormArray|ShouldBindQuery|Body)\(\))`),
 		regexp.MustCompile(`.`),
@@ -209,6 +213,10 @@ func (f *Flow) parameterSource(fn, p *code.Node, i int, pattern *code.Node) (Val
 			if first.Op == code.Member && slices.Contains(handlerParams, first.Text) && len(fn.Params()) >= 2 {
 				return tainted, true
 			}
+		}
+	case syntax.Elixir:
+		if f.actionParameter(fn, p, i, pattern) {
+			return tainted, true
 		}
 	case syntax.Python:
 		for _, d := range fn.Deco {

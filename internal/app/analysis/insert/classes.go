@@ -12,7 +12,6 @@ type (
 	phpunit struct{}
 	junit   struct{}
 	gotest  struct{}
-	exunit  struct{}
 )
 
 // methodIn finds the last test method of the first class that is one of tests.
@@ -204,38 +203,6 @@ func (gotest) block(f *file, s *spot, tests []prepared) []string {
 		lines = append([]string{"package security", "", `import "testing"`, ""}, lines...)
 	case s != nil && s.strategy == afterImports:
 		lines = append([]string{`import "testing"`, ""}, lines...)
-	}
-	return lines
-}
-
-var lastEnd = regexp.MustCompile(`(?m)^end[ \t]*\r?$`)
-
-func (exunit) place(f *file) *spot {
-	all := lastEnd.FindAllStringIndex(f.src, -1)
-	if len(all) == 0 || !strings.Contains(f.src, "ExUnit.Case") && !strings.Contains(f.src, "Case") {
-		return nil
-	}
-	return &spot{at: uint32(all[len(all)-1][0]), indent: f.unit, strategy: insideSuite, parent: parentModule} //nolint:gosec // within the file
-}
-
-func (exunit) block(f *file, s *spot, tests []prepared) []string {
-	indent := f.unit
-	inner := indent + f.unit
-	var lines []string
-	if s == nil {
-		lines = append(lines, "defmodule SecurityTest do", indent+"use ExUnit.Case", "")
-	}
-	lines = append(lines, indent+`describe "security" do`)
-	for i := range tests {
-		t := &tests[i]
-		if i > 0 {
-			lines = append(lines, "")
-		}
-		lines = append(lines, t.ruby(inner, f.unit, "test "+quoted(t.Name, `"`)+" do")...)
-	}
-	lines = append(lines, indent+"end")
-	if s == nil {
-		lines = append(lines, "end")
 	}
 	return lines
 }

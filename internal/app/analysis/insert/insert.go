@@ -114,7 +114,7 @@ func (f *file) parse(src string) (*syntax.Tree, error) {
 }
 
 var extension = map[syntax.Language]string{
-	syntax.JavaScript: "t.jsx", syntax.TypeScript: "t.ts", syntax.Python: "t.py", syntax.Ruby: "t.rb", syntax.PHP: "t.php", syntax.Java: "t.java", syntax.Go: "t.go",
+	syntax.JavaScript: "t.jsx", syntax.TypeScript: "t.ts", syntax.Python: "t.py", syntax.Ruby: "t.rb", syntax.PHP: "t.php", syntax.Java: "t.java", syntax.Go: "t.go", syntax.Elixir: "t.exs",
 }
 
 // Generate inserts tests. It fails with a *BadTestError, with ErrRefused, or
@@ -157,9 +157,6 @@ func Generate(r Request) (Result, error) {
 func open(src string, language syntax.Language) (*file, error) {
 	f := &file{language: language, src: src, names: map[string]bool{}, deadline: syntax.CPU() + limit}
 	t, err := f.parse(src)
-	if errors.Is(err, syntax.ErrNoGrammar) && language == syntax.Elixir {
-		t, err = nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -171,9 +168,6 @@ func open(src string, language syntax.Language) (*file, error) {
 	}
 	for _, m := range namePattern.FindAllStringSubmatch(src, -1) {
 		f.names[m[1]] = true
-	}
-	if t == nil {
-		f.Tree = &syntax.Tree{Language: language, Source: []byte(src)}
 	}
 	return f, nil
 }
@@ -240,12 +234,6 @@ func (f *file) splice(fam family, s *spot, tests []prepared) (Result, error) {
 	out.Lines = strings.Count(text, "\n")
 	if s != nil {
 		out.Point = &Point{Line: lineOf(out.Content, at+len(text)-len(strings.TrimLeft(text, "\r\n"))), Strategy: s.strategy, Parent: s.parent}
-	}
-	if f.language == syntax.Elixir {
-		if balanced(out.Content) != balanced(f.src) {
-			return Result{}, ErrRefused
-		}
-		return out, nil
 	}
 	after, err := f.parse(out.Content)
 	switch {

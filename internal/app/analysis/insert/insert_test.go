@@ -92,7 +92,7 @@ func TestGenerate(t *testing.T) {
 			"exunit", "exunit", syntax.Elixir,
 			"defmodule ATest do\n  use ExUnit.Case\n\n  test \"a\" do\n    assert true\n  end\nend\n", "assert true",
 			"defmodule ATest do\n  use ExUnit.Case\n\n  test \"a\" do\n    assert true\n  end\n\n  describe \"security\" do\n    test \"it's refused\" do\n      # Attack vector: x y\n      assert true\n    end\n  end\nend\n",
-			&Point{8, insideSuite, parentModule},
+			&Point{8, afterTest, parentModule},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,6 +109,53 @@ func TestGenerate(t *testing.T) {
 				t.Errorf("the second time: %v\n%s", err, again.Content)
 			}
 		})
+	}
+}
+
+// ExUnit refuses names that are there already, and suites in suites.
+func TestExUnitNames(t *testing.T) {
+	content := "defmodule ATest do\n  use ExUnit.Case\n\n  describe \"security\" do\n    test \"n\", do: assert(true)\n  end\n\n  defp helper, do: 1\nend\n"
+	suite := "describe \"of its own\" do\n  test \"a\" do\n    assert true\n  end\nend"
+	got, err := Generate(Request{Content: content, Language: syntax.Elixir, Framework: "exunit", Tests: []Test{
+		{"n", "assert 1", "v"}, {"n", "assert 2", "v"}, {"suite", suite, "v"}, {strings.Repeat("long ", 60), "assert 3", "v"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.TrimSpace(strings.Repeat("long ", 60))
+	want := strings.Replace(content, "  defp helper", `  describe "security 2" do
+    test "n" do
+      # Attack vector: v
+      assert 1
+    end
+  end
+
+  describe "security 3" do
+    test "n" do
+      # Attack vector: v
+      assert 2
+    end
+  end
+
+  # suite
+  # Security test. Attack vector: v
+  describe "of its own" do
+    test "a" do
+      assert true
+    end
+  end
+
+  describe "security 4" do
+    # `+long+`
+    test "`+strings.TrimSpace(long[:titleLimit])+`" do
+      # Attack vector: v
+      assert 3
+    end
+  end
+
+  defp helper`, 1)
+	if diff := cmp.Diff(want, got.Content); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -16,6 +16,10 @@ type prepared struct {
 	lines []string // of its code, the indentation they share taken away
 	fixed []bool   // lines that begin inside a text and must stay as they are
 	whole bool     // a test by itself, not the body of one
+	// titles are the names of its tests where it is whole, and nested says that
+	// it has suites: ExUnit wants names to be different, and suites side by side.
+	titles []string
+	nested bool
 
 	language syntax.Language
 }
@@ -30,22 +34,18 @@ func prepare(f *file, tests []Test) ([]prepared, error) {
 			return nil, &BadTestError{i, "is empty"}
 		}
 		p.fixed = make([]bool, len(p.lines))
-		if f.language != syntax.Elixir {
-			text, offset := snippet(f.language, p.lines)
-			tree, err := f.parse(text)
-			switch {
-			case errors.Is(err, syntax.ErrTooLong): // perhaps because of what came before
-				return nil, err
-			case err != nil:
-				return nil, &BadTestError{i, "cannot be parsed: " + err.Error()}
-			}
-			if tree.Errors > 0 {
-				return nil, &BadTestError{i, fmt.Sprintf("is no valid %s: the first error is in line %d of it", f.language, errorLine(tree)-offset)}
-			}
-			p.look(tree, f.language, offset)
-		} else {
-			p.whole = regexp.MustCompile(`(?m)^\s*test[ (]`).MatchString(t.Code)
+		text, offset := snippet(f.language, p.lines)
+		tree, err := f.parse(text)
+		switch {
+		case errors.Is(err, syntax.ErrTooLong): // perhaps because of what came before
+			return nil, err
+		case err != nil:
+			return nil, &BadTestError{i, "cannot be parsed: " + err.Error()}
 		}
+		if tree.Errors > 0 {
+			return nil, &BadTestError{i, fmt.Sprintf("is no valid %s: the first error is in line %d of it", f.language, errorLine(tree)-offset)}
+		}
+		p.look(tree, f.language, offset)
 		out[i] = p
 	}
 	return out, nil
@@ -94,7 +94,7 @@ func (p *prepared) look(t *syntax.Tree, language syntax.Language, offset int) {
 	for i := range t.Nodes {
 		n := uint32(i)
 		switch t.Kind(n) {
-		case "template_string", "string", "heredoc_body", "string_literal", "raw_string_literal", "encapsed_string", "heredoc", "text_block":
+		case "template_string", "string", "heredoc_body", "string_literal", "raw_string_literal", "encapsed_string", "heredoc", "text_block", "charlist", "sigil":
 			for row := int(t.Nodes[n].Row) + 1; row <= int(t.Nodes[n].EndRow); row++ {
 				if at := row - offset; at >= 0 && at < len(p.fixed) {
 					p.fixed[at] = true
@@ -114,6 +114,8 @@ func (p *prepared) look(t *syntax.Tree, language syntax.Language, offset int) {
 		p.whole = regexp.MustCompile(`(?m)^(async\s+)?def\s`).MatchString(code)
 	case syntax.Ruby:
 		p.whole = regexp.MustCompile(`(?m)^(it|specify|example|scenario|describe|context|test)[ (]|^def\s+test_`).MatchString(code)
+	case syntax.Elixir:
+		p.lookElixir(t)
 	case syntax.PHP:
 		p.whole = regexp.MustCompile(`(?m)^\s*(public\s+|protected\s+)?function\s+\w`).MatchString(code)
 	case syntax.Java:
@@ -168,7 +170,7 @@ func dedent(lines []string, language syntax.Language) []string {
 func textLines(lines []string, language syntax.Language) []bool {
 	out := make([]bool, len(lines))
 	marks := []string{"`"}
-	if language == syntax.Python {
+	if language == syntax.Python || language == syntax.Elixir {
 		marks = []string{`"""`, "'''"}
 	} else if language != syntax.JavaScript && language != syntax.TypeScript && language != syntax.Go {
 		return out

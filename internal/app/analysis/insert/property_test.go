@@ -143,6 +143,41 @@ func classSuite(head, method, foot string) func(*rapid.T) string {
 	}
 }
 
+func exSuite(t *rapid.T) string {
+	u := unit.Draw(t, "unit")
+	var b strings.Builder
+	b.WriteString(rapid.SampledFrom([]string{"", "defmodule Helper do\n  def end?(x), do: x\nend\n\n", "# defmodule NotThis do\n"}).Draw(t, "head"))
+	b.WriteString("defmodule A.BTest do\n" + u + rapid.SampledFrom([]string{"use ExUnit.Case, async: true", "use AppWeb.ConnCase", "use(ExUnit.Case)"}).Draw(t, "use") + "\n")
+	for i := range rapid.IntRange(0, 5).Draw(t, "members") {
+		name := quoted(fmt.Sprintf("%s %d", title.Draw(t, "title"), i), `"`)
+		switch rapid.IntRange(0, 6).Draw(t, "member") {
+		case 0:
+			b.WriteString(lines(u, "setup do", u+"%{x: fn -> 1 end}", "end"))
+		case 1:
+			b.WriteString(lines(u, "describe "+name+" do", u+"test "+name+", do: assert(true)", "end"))
+		case 2:
+			b.WriteString(lines(u, "defp helper(x), do: x # do", ""))
+		case 3:
+			b.WriteString(lines(u, `@text """`) + "test \"in a text\" do\n" + lines(u, `"""`))
+		default:
+			b.WriteString(lines(u, "test "+name+", %{x: x} do", u+"if x do", u+u+"assert x", u+"end", "end"+rapid.SampledFrom([]string{"", " # end"}).Draw(t, "tail")))
+		}
+	}
+	return b.String() + "end" + rapid.SampledFrom([]string{"", "\n", "\n\ndefmodule Other do\nend\n"}).Draw(t, "foot")
+}
+
+func exCode(t *rapid.T, whole bool) string {
+	body := rapid.SampledFrom([]string{"assert true", "x = fn -> 1 end\nassert x.()", "if a() do\n  b()\nend", "s = \"\"\"\na\n  b\n\"\"\"\nassert s"}).Draw(t, "body")
+	switch {
+	case !whole:
+		return body
+	case rapid.Bool().Draw(t, "suite"):
+		return "describe \"of its own\" do\n  test \"a whole test\" do\n    assert true\n  end\nend"
+	default:
+		return "test \"a whole test\" do\n  " + strings.ReplaceAll(body, "\n", "\n  ") + "\nend"
+	}
+}
+
 func plainCode(body ...string) func(*rapid.T, bool) string {
 	return func(t *rapid.T, _ bool) string { return rapid.SampledFrom(body).Draw(t, "body") }
 }
@@ -158,7 +193,7 @@ var allSuites = []suites{
 	{syntax.PHP, "phpunit", classSuite("<?php\nuse PHPUnit\\Framework\\TestCase;\nclass ATest extends TestCase\n{\n", "\n\tpublic function test%d(): void\n\t{\n\t\t$this->assertTrue(true);\n\t}\n", "}\n"), plainCode("$this->assertTrue(true);", "if ($a) {\n    b();\n}")},
 	{syntax.Java, "junit", classSuite("import org.junit.jupiter.api.Test;\nclass ATest {\n", "\n\t@Test\n\tvoid t%d() {\n\t\tassertTrue(true);\n\t}\n", "}\n"), plainCode("assertTrue(true);", "for (int i = 0; i < 2; i++) {\n    f(i);\n}")},
 	{syntax.Go, "gotest", classSuite("package a\n\nimport \"testing\"\n", "\nfunc TestA%d(t *testing.T) {\n\tt.Log(1)\n}\n", "\nfunc helper() {}\n"), plainCode("t.Log(1)", "if f() {\n\tt.Fatal(\"x\")\n}")},
-	{syntax.Elixir, "exunit", classSuite("defmodule ATest do\n  use ExUnit.Case\n", "\n\ttest \"a%d\" do\n\t\tassert true\n\tend\n", "end\n"), plainCode("assert true")},
+	{syntax.Elixir, "exunit", exSuite, exCode},
 }
 
 // TestInsertions inserts 1,100 times: each result parses, keeps every original
@@ -205,13 +240,11 @@ func check(t *rapid.T, s suites, content string, tests []Test) {
 		t.Fatalf("the original is not whole:\n%s\n---\n%s", content, got.Content)
 	}
 	before, after := strings.Split(content, "\n"), strings.Split(got.Content, "\n")
-	if s.language != syntax.Elixir {
-		tree, err := syntax.Parse(s.language, extension[s.language], []byte(got.Content))
-		if err != nil || tree.Errors > 0 {
-			t.Fatalf("does not parse (%v):\n%s", err, got.Content)
-		}
-		inside(t, s, tree, got)
+	tree, err := syntax.Parse(s.language, extension[s.language], []byte(got.Content))
+	if err != nil || tree.Errors > 0 {
+		t.Fatalf("does not parse (%v):\n%s", err, got.Content)
 	}
+	inside(t, s, tree, got)
 	if len(after) <= len(before) {
 		t.Fatal("no lines were added")
 	}
@@ -232,7 +265,7 @@ func check(t *rapid.T, s suites, content string, tests []Test) {
 
 // inside checks that what was inserted by the tree lies in the outer suite.
 func inside(t *rapid.T, s suites, tree *syntax.Tree, got Result) {
-	if got.Method != methodAST || got.Point.Parent == parentModule {
+	if got.Method != methodAST || got.Point.Parent == parentModule && s.language != syntax.Elixir {
 		return
 	}
 	at := 0
@@ -241,7 +274,7 @@ func inside(t *rapid.T, s suites, tree *syntax.Tree, got Result) {
 	}
 	at += len(got.Content[at:]) - len(strings.TrimLeft(got.Content[at:], " \t\r\n"))
 	kinds := map[syntax.Language]string{
-		syntax.JavaScript: "statement_block", syntax.TypeScript: "statement_block", syntax.Ruby: "body_statement", syntax.Python: "block", syntax.PHP: "declaration_list", syntax.Java: "class_body",
+		syntax.JavaScript: "statement_block", syntax.TypeScript: "statement_block", syntax.Ruby: "body_statement", syntax.Python: "block", syntax.PHP: "declaration_list", syntax.Java: "class_body", syntax.Elixir: "do_block",
 	}
 	depth := 0
 	for n := tree.At(uint32(at), uint32(at)+1); n != 0; n = tree.Nodes[n].Parent {

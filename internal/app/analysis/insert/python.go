@@ -150,7 +150,7 @@ func docText(text string) string {
 }
 
 func (f *file) className(name string) string {
-	for i := 2; regexp.MustCompile(`\bclass\s+` + name + `\b`).MatchString(f.src); i++ {
+	for i := 2; regexp.MustCompile(`\b(class|defmodule)\s+` + name + `\b`).MatchString(f.src); i++ {
 		name = strings.TrimRight(name, "0123456789") + string(rune('0'+i%10))
 		if i > 9 {
 			break

@@ -215,11 +215,20 @@ var runners = []runner{
 		env: []string{"GOWORK=off", "GOFLAGS=", "GOTOOLCHAIN=local"},
 	},
 	{
-		name: "exunit", framework: "exunit", language: syntax.Elixir, file: "a_test.exs", command: program("elixir"), passed: "%d tests, 0 failures",
-		suites: []suite{{"ExUnit.start()\n\ndefmodule ATest do\n  use ExUnit.Case\n\n  test \"b\" do\n    assert true\n  end\nend\n", 1}},
+		name: "exunit", framework: "exunit", language: syntax.Elixir, file: "a_test.exs", command: program("elixir"), passed: "\n%d test",
+		suites: []suite{
+			{"ExUnit.start()\n\ndefmodule ATest do\n  use ExUnit.Case\n\n  test \"b\" do\n    assert true\n  end\nend\n", 1},
+			// A suite of the same name, one-liners, a helper behind the tests, and a module behind the suite.
+			{"ExUnit.start()\n\ndefmodule ATest do\n  use ExUnit.Case, async: true\n\n  setup do: %{x: 1}\n\n  describe \"security\" do\n    test \"b\", %{x: x}, do: assert(helper(x) == 1)\n  end\n\n  defp helper(x), do: x\nend\n\ndefmodule Other do\nend\n", 1},
+			{"ExUnit.start()\n\ndefmodule ATest do\n  use ExUnit.Case\nend\n", 0},
+			{"ExUnit.start()\n", 0},
+		},
 		tests: []Test{
-			{"it's \"#{refused}\"", "x = 1\nassert x == 1", "' OR \"1\""},
+			{"it's \"#{refused}\"", "x = \"\"\"\na\n  b\n\"\"\"\nassert x == \"a\\n  b\\n\"", "' OR \"1\""},
 			{"whole", "test \"whole\" do\n  assert true\nend", "x"},
+			{"whole again", "test \"whole\" do\n  assert 1\nend", "x"},
+			{"a suite", "describe \"of its own\" do\n  test \"a\" do\n    assert true\n  end\nend", "x"},
+			{strings.Repeat("long ", 60), "assert true", "x"},
 		},
 	},
 }

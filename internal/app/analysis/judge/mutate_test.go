@@ -10,7 +10,7 @@ import (
 // doubled, and with foreign characters in them.
 func TestMutations(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"(", ")", "{", "}", "\"", "'", "`", "${", "#{", "=", ".", ",", "\n", "\x00", "\xff", "if", "return", "=>", "<?php", "def ", "end", "[", "]", "*", "&", "?", ":", "//", "/*"}
+	pieces := []string{"(", ")", "{", "}", "\"", "'", "`", "${", "#{", "=", ".", ",", "\n", "\x00", "\xff", "if", "return", "=>", "<?php", "def ", "end", "[", "]", "*", "&", "?", ":", "//", "/*", "do", "->", "|>", "fn ", "<-", `"""`, "~w(", "%{", "when "}
 	for i, l := range corpus(t) {
 		content := l.content
 		for range 1 + random.IntN(4) {

@@ -107,6 +107,8 @@ func (f *File) cover(p *place) {
 			return
 		case kind == "template_substitution" || kind == "interpolation":
 			return
+		case kind == "sigil" && template(f.tree.First(n)):
+			return
 		case isText(kind) && f.tree.Nodes[n].Start < p.start && end <= f.tree.Nodes[n].End:
 			p.text = n
 			return
@@ -117,10 +119,16 @@ func (f *File) cover(p *place) {
 func isText(kind string) bool {
 	switch kind {
 	case "string", "string_literal", "encapsed_string", "template_string", "heredoc", "nowdoc", "interpreted_string_literal", "raw_string_literal",
-		"concatenated_string", "heredoc_body", "nowdoc_body", "string_fragment", "string_content", "heredoc_content", "text_block", "jsx_text":
+		"concatenated_string", "heredoc_body", "nowdoc_body", "string_fragment", "string_content", "heredoc_content", "text_block", "jsx_text", "charlist", "sigil", "quoted_atom":
 		return true
 	}
 	return false
+}
+
+// template says whether an Elixir sigil of the name holds a template, which is
+// code.
+func template(sigil string) bool {
+	return sigil == "H" || sigil == "E" || sigil == "L" || sigil == "LVN"
 }
 
 // textIsCode says whether text is where such a vulnerability is.

@@ -41,6 +41,9 @@ var rules = map[Type]rule{
 // around it in the same function. matched says whether any applied.
 func (q *query) ask() (answer, bool) {
 	r, ok := rules[q.kind]
+	if special, has := elixirRules[q.kind]; has && q.lang() == syntax.Elixir {
+		r = special
+	}
 	if !ok {
 		return answer{value: q.plain()}, false
 	}
@@ -76,15 +79,16 @@ func (q *query) candidates() (inside, onLine, around []*code.Node) {
 	around = make([]*code.Node, 0, 1)
 	q.file.code.Root.Walk(func(n *code.Node) bool {
 		if n.Line > p.line || n.EndLine < p.line {
-			// A block's lines are its source's; decorators lie before.
-			return n.Op == code.Block && n.Parent == nil
+			// A block's lines are its source's; decorators lie before, and so does
+			// what a pipe hands over.
+			return n.Op == code.Block && n.Parent == nil || n.Piped()
 		}
 		switch {
 		case n.Op == code.Func:
 			around = around[:0]
 		case n.Line == p.line:
 			onLine = append(onLine, n)
-			if n.Start >= p.start && n.End <= p.end+1 {
+			if n.Begin() >= p.start && n.End <= p.end+1 {
 				inside = append(inside, n)
 			}
 		case n.Op != code.Block && n.Op != code.Class:

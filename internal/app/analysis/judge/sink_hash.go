@@ -89,10 +89,15 @@ func hashRule(q *query, n *code.Node) (answer, bool) {
 	if v := n.Named("usedforsecurity"); v != nil && v.Text == "false" {
 		return safely("strong algorithm is not needed: line %d says usedforsecurity=False", n.Line), true
 	}
+	return q.broken(n, algorithm), true
+}
+
+// broken judges a digest that can be forged by what it is for.
+func (q *query) broken(n *code.Node, algorithm string) answer {
 	if name := q.targetName(n); checksumName.MatchString(name) && !secretUse.MatchString(name) && !q.mentionsSecret(n) {
-		return safely("strong algorithm is not needed: %s on line %d is a checksum", name, n.Line), true
+		return safely("strong algorithm is not needed: %s on line %d is a checksum", name, n.Line)
 	}
-	return surely("%s on line %d is broken: use SHA-256, or bcrypt, scrypt or Argon2 for passwords", algorithm, n.Line), true
+	return surely("%s on line %d is broken: use SHA-256, or bcrypt, scrypt or Argon2 for passwords", algorithm, n.Line)
 }
 
 func strongDigestClass(chain string) bool {

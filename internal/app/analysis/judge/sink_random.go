@@ -66,6 +66,11 @@ func randomRule(q *query, n *code.Node) (answer, bool) {
 		}
 		return answer{}, false
 	}
+	return q.foretold(n, chain), true
+}
+
+// foretold judges numbers that can be foretold by what they are for.
+func (q *query) foretold(n *code.Node, chain string) answer {
 	name := q.targetName(n)
 	fn := ""
 	if f := n.Enclosing(); f != nil {
@@ -73,11 +78,11 @@ func randomRule(q *query, n *code.Node) (answer, bool) {
 	}
 	switch {
 	case secretUse.MatchString(name) || q.mentionsSecret(n) || !harmlessUse.MatchString(name) && secretUse.MatchString(fn):
-		return surely("%s on line %d can be foretold, and %s has to be secret", chain, n.Line, orWord(name, fn)), true
+		return surely("%s on line %d can be foretold, and %s has to be secret", chain, n.Line, orWord(name, fn))
 	case harmlessUse.MatchString(name) || name == "" && harmlessUse.MatchString(fn) || name == "setTimeout" || name == "sleep" || harmlessUse.MatchString(fn):
-		return safely("secure random numbers are not needed: %s on line %d is no secret", orWord(name, fn), n.Line), true
+		return safely("secure random numbers are not needed: %s on line %d is no secret", orWord(name, fn), n.Line)
 	}
-	return answer{value: flow.Value{Kind: flow.Unknown}, why: chain + " on line " + itoa(n.Line) + " can be foretold; whether that matters is not in this file"}, true
+	return answer{value: flow.Value{Kind: flow.Unknown}, why: chain + " on line " + itoa(n.Line) + " can be foretold; whether that matters is not in this file"}
 }
 
 // madeBy says whether a name holds an object of a class.

@@ -85,7 +85,7 @@ func (q *query) headerKey(n *code.Node) string {
 	return ""
 }
 
-var routeHelper = regexp.MustCompile(`^(url_for|reverse|route|reverse_lazy|path_for|action|to_route|url)$|_(path|url)$`)
+var routeHelper = regexp.MustCompile(`^(url_for|reverse|route|reverse_lazy|path_for|action|to_route|url|sigil_p)$|_(path|url)$`)
 
 func (q *query) target(n *code.Node) answer {
 	r := q.flow.Resolve(n)

@@ -126,7 +126,7 @@ func (q *query) secretValue(name string, value *code.Node, line int) (answer, bo
 }
 
 func fallbackCall(n *code.Node) bool {
-	return slices.Contains([]string{"get", "getenv", "fetch", "env", "getOrDefault", "getProperty", "Getenv"}, n.Method())
+	return slices.Contains([]string{"get", "getenv", "fetch", "env", "getOrDefault", "getProperty", "Getenv", "get_env"}, n.Method())
 }
 
 // decoded is a constant that is only written in another way.
@@ -260,4 +260,4 @@ func (q *query) secretCall(n *code.Node) (answer, bool) {
 	return answer{}, false
 }
 
-var environmentCall = regexp.MustCompile(`(^|\.)(getenv|Getenv|environ\.get|env|config|credentials|fetch|get_secret|getSecret|get_secret_value|LookupEnv|getProperty|dig|readSecret|System\.getenv|ENV\.fetch|secrets\.get|vault\.read|decrypt|getString|get_password)$`)
+var environmentCall = regexp.MustCompile(`(^|\.)(getenv|get_env|fetch_env!?|compile_env!?|Getenv|environ\.get|env|config|credentials|fetch|get_secret|getSecret|get_secret_value|LookupEnv|getProperty|dig|readSecret|System\.getenv|ENV\.fetch|secrets\.get|vault\.read|decrypt|getString|get_password)$`)

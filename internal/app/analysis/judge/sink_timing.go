@@ -14,7 +14,7 @@ var (
 	publicName  = regexp.MustCompile(`(?i)(header|field|param|name|label|placeholder|url|path|endpoint|type|length|regex|pattern|prefix|suffix|id$|column|selector|hint|message|error|title|text|count|limit|ttl|expir|algo|format|public_?key|primary_?key|foreign_?key|cache_?key|sort_?key|key_?name|i18n|translation|event|route|status|kind|policy|env)`)
 	comparesNot = regexp.MustCompile(`(?i)(^|\.|_)(id|role|status|type|kind|name|state|code|method|length|size|count|index|email|username|user_?id|level|version|mode|env|action|event|platform|path|url|host|page|format|category|locale|lang|content_?type)$`)
 	// comparers take as long whatever they are given.
-	comparers = regexp.MustCompile(`(^|\.)(timingSafeEqual|compare_digest|secure_compare|fixed_length_secure_compare|hash_equals|ConstantTimeCompare|constant_time_compare|isEqual|password_verify|check_password_hash|checkpw|verify_password|compare|compareSync|check_password|verify|safeCompare|safe_str_cmp|constantTimeEquals|constantTimeAreEqual|CompareHashAndPassword|Equal|authenticate|scmp|tsscmp)$`)
+	comparers = regexp.MustCompile(`(^|\.)(timingSafeEqual|compare_digest|secure_compare|fixed_length_secure_compare|hash_equals|ConstantTimeCompare|constant_time_compare|isEqual|password_verify|check_password_hash|checkpw|verify_password|verify_pass|compare|compareSync|check_password|verify|safeCompare|safe_str_cmp|constantTimeEquals|constantTimeAreEqual|CompareHashAndPassword|Equal|authenticate|scmp|tsscmp)$`)
 )
 
 // timingRule: comparing a secret must take as long whatever is sent.

@@ -8,8 +8,8 @@ import (
 // Language is a programming language that findings are in.
 type Language string
 
-// The languages with a grammar, and two that have none here: their files are
-// judged by what the text alone shows.
+// The languages with a grammar, and one that has none here: its files are judged
+// by what the text alone shows.
 const (
 	JavaScript Language = "javascript"
 	TypeScript Language = "typescript"
@@ -39,4 +39,4 @@ func LanguageOf(file string) Language {
 }
 
 // Parsed says whether there is a grammar for a language.
-func (l Language) Parsed() bool { return l != Elixir && l != Rust }
+func (l Language) Parsed() bool { return l != Rust }

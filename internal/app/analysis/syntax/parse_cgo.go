@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	ts "github.com/tree-sitter/go-tree-sitter"
+	elixir "github.com/tree-sitter/tree-sitter-elixir/bindings/go"
 	golang "github.com/tree-sitter/tree-sitter-go/bindings/go"
 	java "github.com/tree-sitter/tree-sitter-java/bindings/go"
 	javascript "github.com/tree-sitter/tree-sitter-javascript/bindings/go"
@@ -52,6 +53,7 @@ var engines = map[string]*engine{
 	"php_only":   {load: php.LanguagePHPOnly},
 	"java":       {load: java.Language},
 	"go":         {load: golang.Language},
+	"elixir":     {load: elixir.Language},
 }
 
 // engineOf picks the dialect.

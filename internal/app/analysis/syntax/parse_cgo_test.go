@@ -35,8 +35,8 @@ func TestGivingUp(t *testing.T) {
 // Files of all languages parsed at once are parsed one behind the other.
 func TestParseAtOnce(t *testing.T) {
 	var group sync.WaitGroup
-	for i := range 40 {
-		file := "a" + []string{".js", ".ts", ".tsx", ".py", ".rb", ".php", ".java", ".go"}[i%8]
+	for i := range 45 {
+		file := "a" + []string{".js", ".ts", ".tsx", ".py", ".rb", ".php", ".java", ".go", ".ex"}[i%9]
 		group.Go(func() {
 			source := strings.Repeat(fmt.Sprintf("f(a%d);\n", i), 200)
 			tree, err := Parse(LanguageOf(file), file, []byte(source))

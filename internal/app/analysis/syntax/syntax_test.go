@@ -10,7 +10,7 @@ func TestParse(t *testing.T) {
 	for file, source := range map[string]string{
 		"a.js": "const a = `x${y}`;\n", "a.jsx": "const a = <b c={d}/>;\n", "a.ts": "let a: string = <string>b;\n", "a.tsx": "const a = <b/>;\n",
 		"a.py": "def f(a):\n    return a\n", "a.rb": "def f(a)\n  a\nend\n", "a.php": "<?php echo $a;\n", "b.php": "echo $a;\n",
-		"a.java": "class A { int b; }\n", "a.go": "package a\n",
+		"a.ex": "defmodule A do\n  def f(x), do: \"#{x}\" |> g()\nend\n", "a.java": "class A { int b; }\n", "a.go": "package a\n",
 	} {
 		tree, err := Parse(LanguageOf(file), file, []byte(source))
 		if err != nil {
@@ -52,8 +52,8 @@ func TestBounds(t *testing.T) {
 	if _, err := Parse(JavaScript, "a.js", []byte(strings.Repeat("!", 5000)+"x")); !errors.Is(err, ErrTooDeep) {
 		t.Errorf("a deep file: %v", err)
 	}
-	if _, err := Parse(Elixir, "a.ex", nil); !errors.Is(err, ErrNoGrammar) {
-		t.Errorf("Elixir: %v", err)
+	if _, err := Parse(Rust, "a.rs", nil); !errors.Is(err, ErrNoGrammar) {
+		t.Errorf("Rust: %v", err)
 	}
 	tree, err := Parse(JavaScript, "a.js", []byte("let = = ;"))
 	if err != nil || tree.Errors == 0 {
