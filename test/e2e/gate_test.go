@@ -150,8 +150,21 @@ spec:
 	began := time.Now()
 	message := waitCondition(t, "rd/"+app, "RolledBack", "True")
 	mustName(t, message, "error-rate: the share of HTTP requests answered 5xx is ", ", critical above 5%", "but the pods run "+good)
-	waitCondition(t, "rd/"+app, "Available", "True")
+	// It is said before it is done, so that a manager that dies in between does it.
+	eventually(t, time.Minute, func() error {
+		if runs := image(t, app); runs != good {
+			return fmt.Errorf("the pods run %s, want %s", runs, good)
+		}
+		return nil
+	})
 	kubectl(t, "rollout", "status", "deployment/"+app, "--timeout=120s")
+	waitCondition(t, "rd/"+app, "Available", "True")
+	eventually(t, time.Minute, func() error { // those of the breaching version have gone
+		if pods := strings.Fields(podNames(t, app)); len(pods) != 2 {
+			return fmt.Errorf("the pods are %v", pods)
+		}
+		return nil
+	})
 	sent, failures := stop()
 	answered := 0
 	for _, failure := range failures {
@@ -163,9 +176,6 @@ spec:
 		time.Since(began).Round(time.Second), sent, answered, len(failures)-answered)
 	if answered == 0 || answered < len(failures) {
 		t.Errorf("%d of %d failures are the breaching version's own: %v", answered, len(failures), failures[:min(3, len(failures))])
-	}
-	if runs := image(t, app); runs != good {
-		t.Errorf("the pods run %s, want %s", runs, good)
 	}
 	stop = hammerPath(t, app, "/blog")
 	time.Sleep(2 * time.Second)
