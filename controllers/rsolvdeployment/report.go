@@ -31,17 +31,13 @@ type ending struct {
 // before one that left none. It is nil when none has, or when pods may not be
 // read.
 func (r *Reconciler) end(ctx context.Context, job *batchv1.Job) (*ending, error) {
-	var pods corev1.PodList
-	err := r.Live.List(unlogged(ctx), &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
-	if apierrors.IsForbidden(err) {
-		return nil, nil //nolint:nilnil // absence is an answer
-	}
+	pods, err := r.jobPods(ctx, job)
 	if err != nil {
-		return nil, fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
+		return nil, err
 	}
 	var newest *ending
-	for i := range pods.Items {
-		pod := &pods.Items[i]
+	for i := range pods {
+		pod := &pods[i]
 		for _, container := range pod.Status.ContainerStatuses {
 			ended := container.State.Terminated
 			if ended == nil {
@@ -60,24 +56,33 @@ func (r *Reconciler) end(ctx context.Context, job *batchv1.Job) (*ending, error)
 // It is in words that do not change while the obstacle stays: the kubelet's
 // own tell how long it waits until it tries again.
 func (r *Reconciler) obstacle(ctx context.Context, job *batchv1.Job) (string, error) {
-	var pods corev1.PodList
-	err := r.Live.List(unlogged(ctx), &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
-	if err != nil && !apierrors.IsForbidden(err) {
-		return "", fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
+	pods, err := r.jobPods(ctx, job)
+	if err != nil {
+		return "", err
 	}
-	for i := range pods.Items {
-		for _, container := range pods.Items[i].Status.ContainerStatuses {
+	for i := range pods {
+		for _, container := range pods[i].Status.ContainerStatuses {
 			if waiting := container.State.Waiting; waiting != nil && unusual[waiting.Reason] != "" {
-				return fmt.Sprintf(unusual[waiting.Reason], container.Image, pods.Items[i].Name), nil
+				return fmt.Sprintf(unusual[waiting.Reason], container.Image, pods[i].Name), nil
 			}
 		}
-		for _, condition := range pods.Items[i].Status.Conditions {
+		for _, condition := range pods[i].Status.Conditions {
 			if condition.Type == corev1.PodScheduled && condition.Reason == corev1.PodReasonUnschedulable {
-				return "no node takes it: see kubectl describe pod " + pods.Items[i].Name, nil
+				return "no node takes it: see kubectl describe pod " + pods[i].Name, nil
 			}
 		}
 	}
 	return "", nil
+}
+
+// jobPods lists the pods of a Job; none when pods may not be read.
+func (r *Reconciler) jobPods(ctx context.Context, job *batchv1.Job) ([]corev1.Pod, error) {
+	var pods corev1.PodList
+	err := r.Live.List(unlogged(ctx), &pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.JobNameLabel: job.Name})
+	if err != nil && !apierrors.IsForbidden(err) {
+		return nil, fmt.Errorf("reading the pods of Job %s: %w", job.Name, err)
+	}
+	return pods.Items, nil
 }
 
 // unusual is what a container may wait for beyond its start, with the image and

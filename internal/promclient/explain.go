@@ -28,8 +28,7 @@ func Explain(err error) string {
 		}
 		return "the host " + name.Name + " cannot be looked up"
 	}
-	var timeout interface{ Timeout() bool }
-	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout()) {
+	if timedOut(err) {
 		return "no answer in time"
 	}
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
@@ -66,13 +65,19 @@ func Refused(err error) bool {
 // may be either.
 func OfTheQuery(err error) string {
 	said, ok := errors.AsType[*promv1.Error](err)
-	var timeout interface{ Timeout() bool }
 	switch {
 	case Refused(err):
 		return "Prometheus refuses the query: " + err.Error()
-	case errors.Is(err, errTooLong), ok && said.Type == promv1.ErrTimeout, errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, errTooLong), ok && said.Type == promv1.ErrTimeout, timedOut(err):
 		return "it is too much for Prometheus (" + Explain(err) + "): keep fewer labels, or look at a shorter window"
 	default:
 		return ""
 	}
+}
+
+// timedOut tells that nobody answered for too long; context.DeadlineExceeded is
+// such an error, too.
+func timedOut(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
 }

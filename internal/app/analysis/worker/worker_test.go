@@ -133,7 +133,7 @@ func TestWorstFiles(t *testing.T) {
 		"guards": strings.Repeat("if (!LIST.includes(a)) throw x\na = a + b\ndb.query('x' + a)\n", 5_000),
 	} {
 		for _, path := range []string{"a.js", "a.py", "a.rb", "a.php", "a.java", "a.go", "a.tsx"} {
-			p := pool(t, Command, 1, 2*time.Minute)
+			p := pool(t, Command, 1, 30*time.Second)
 			findings := make([]judge.Finding, 100)
 			for i := range findings {
 				findings[i] = judge.Finding{Type: "sql_injection", File: path, Line: 9_000 + i, Code: "db.query('SELECT ' + a)"}
